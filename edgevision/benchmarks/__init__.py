@@ -1,0 +1,1 @@
+"""Accuracy, latency and memory of exactly the predictor that users call; reports."""

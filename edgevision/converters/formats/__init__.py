@@ -1,0 +1,1 @@
+"""One Keras model to one artifact, one file per format."""

@@ -1,0 +1,1 @@
+"""Labelled and unlabelled images, read lazily, decoded by the runtime."""

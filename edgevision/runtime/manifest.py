@@ -1,0 +1,218 @@
+"""What a bundle says about itself: the values in manifest.json, and their JSON form."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from edgevision.runtime.errors import BundleError
+from edgevision.runtime.spec import Preprocessing, TensorSpec
+
+#: Version of the manifest's fields. A runtime opens its own and every older one.
+SCHEMA_VERSION = 1
+
+Value = TypeVar("Value")
+Precision = Literal["int8", "float32"]
+ModelFormat = Literal["tflite", "onnx", "openvino"]
+Scores = Literal["logits", "probabilities", "sigmoid_logits", "sigmoid"]
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of the bundle. ``sha256`` is the hex digest of exactly ``bytes`` bytes."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class FloatOp:
+    """An operator that stays in float in an int8 artifact: its name, its type and why."""
+
+    name: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How one artifact does on the gate's images, against the float Keras model on the same images.
+
+    Attributes:
+        images: How many images were used.
+        same_top1: Share of images with the same top-1 as the float model, 0..1.
+        top1: Accuracy of this artifact, 0..1; None without labels.
+        float_top1: Accuracy of the float Keras model, 0..1; None without labels.
+        difference: What the gate judges, in points (percent): ``top1 - float_top1``, or
+            ``same_top1 - 1`` without labels. Negative is worse than float.
+        interval: 95 % interval of ``difference``, points, paired over images.
+        passed: Whether ``difference`` is within the allowed drop.
+    """
+
+    images: int
+    same_top1: float
+    top1: float | None
+    float_top1: float | None
+    difference: float
+    interval: tuple[float, float]
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How closely one artifact follows the Keras model it was exported from, on the same images.
+
+    Attributes:
+        images: How many images were compared.
+        sqnr_db: Signal-to-quantisation-noise ratio of the outputs, decibel; float("inf") is stored as 999.
+        max_error: Largest absolute difference of any output.
+        same_top1: Share of images with the same top-1, 0..1.
+        passed: Whether ``sqnr_db`` reaches the limit for this precision.
+    """
+
+    images: int
+    sqnr_db: float
+    max_error: float
+    same_top1: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One runnable model of the bundle.
+
+    Attributes:
+        name: File name of the model, e.g. "int8.tflite"; also its name on the command line.
+        format: Which backend runs it.
+        precision: "int8" or "float32".
+        files: The model file first, then what belongs to it (an OpenVINO .bin).
+        inputs: Tensors to feed. dtype uint8 means raw pixels: the normalisation is in the graph.
+        outputs: Tensors that come back.
+        int8_macs: Share of multiply-accumulates done in int8, counted in the file, 0..1.
+        int8_weight_bytes: Share of weight bytes stored as int8, counted in the file, 0..1.
+        float_ops: Operators with weights or arithmetic that stay in float, with the reason.
+        parity: Against the Keras model it came from.
+        agreement: Against the float Keras model, judged by the gate.
+    """
+
+    name: str
+    format: ModelFormat
+    precision: Precision
+    files: tuple[FileEntry, ...]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    int8_macs: float = 0.0
+    int8_weight_bytes: float = 0.0
+    float_ops: tuple[FloatOp, ...] = ()
+    parity: Parity | None = None
+    agreement: Agreement | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing that was checked on this artifact failed."""
+        return all(check is None or check.passed for check in (self.parity, self.agreement))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files together."""
+        return sum(entry.bytes for entry in self.files)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict on the bundle: ``basis`` is "accuracy" (labels) or "agreement" (no labels)."""
+
+    passed: bool
+    max_drop: float
+    basis: str
+    images: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Everything a bundle says about itself.
+
+    Attributes:
+        task: "classification".
+        labels: Class names in the order of the model's outputs.
+        scores: What the outputs are: "logits" (softmax to come), "probabilities", or
+            "sigmoid"/"sigmoid_logits" for one independent probability per class. A single sigmoid
+            output with two labels is the probability of the second.
+        preprocessing: From an image to the model's input.
+        artifacts: The models.
+        files: Files that belong to no artifact: golden.npz, README.md.
+        gate: Verdict of the accuracy gate.
+        provenance: Where it came from: hashes of source model and calibration set, versions, recipe.
+        schema_version: Version of these fields.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    scores: Scores
+    preprocessing: Preprocessing
+    artifacts: tuple[Artifact, ...] = ()
+    files: tuple[FileEntry, ...] = ()
+    gate: Gate | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+
+def to_plain(value: Any) -> Any:
+    """A dataclass value as dicts, lists and scalars ready for json."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {item.name: to_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_plain(item) for key, item in value.items()}
+    return value
+
+
+def from_plain(cls: type[Value], data: Any) -> Value:
+    """The inverse of ``to_plain``: checks types, refuses missing and unknown fields.
+
+    Raises:
+        BundleError: A field is missing, unknown or of the wrong type.
+    """
+    return _build(cls, data, cls.__name__)  # type: ignore[no-any-return]
+
+
+def _build(hint: Any, data: Any, where: str) -> Any:
+    origin, args = get_origin(hint), get_args(hint)
+    if hint is Any or origin is dict:
+        return data
+    if origin in (Union, types.UnionType):
+        return None if data is None else _build(next(arg for arg in args if arg is not type(None)), data, where)
+    if origin is Literal:
+        return _expect(data, data in args, where, " or ".join(map(str, args)))
+    if origin is tuple:
+        _expect(data, isinstance(data, list), where, "a list")
+        kinds = [args[0]] * len(data) if args[-1] is Ellipsis else list(args)
+        _expect(data, len(kinds) == len(data), where, f"{len(kinds)} items")
+        return tuple(_build(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data)))
+    if dataclasses.is_dataclass(hint):
+        return _build_dataclass(hint, data, where)
+    if hint is float and isinstance(data, int) and not isinstance(data, bool):
+        return float(data)
+    return _expect(data, type(data) is hint, where, getattr(hint, "__name__", str(hint)))
+
+
+def _build_dataclass(cls: Any, data: Any, where: str) -> Any:
+    _expect(data, isinstance(data, dict), where, "an object")
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    required = {name for name, item in fields.items() if item.default is item.default_factory is dataclasses.MISSING}
+    missing, unknown = required - data.keys(), data.keys() - fields.keys()
+    if missing or unknown:
+        raise BundleError(f"{where} does not have the right fields", expected=", ".join(sorted(fields)), got=", ".join(sorted(data)))
+    hints = get_type_hints(cls)
+    return cls(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in data.items()})
+
+
+def _expect(data: Any, right: bool, where: str, expected: str) -> Any:
+    if not right:
+        raise BundleError(f"{where} is not usable", expected=expected, got=repr(data)[:60])
+    return data

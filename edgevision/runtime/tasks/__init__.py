@@ -1,0 +1,1 @@
+"""Output tensors to a typed result, one file per task."""

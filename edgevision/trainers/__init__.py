@@ -1,0 +1,1 @@
+"""From images to a Keras model that is made for int8."""
