@@ -1,0 +1,165 @@
+"""Intervals and percentiles with known properties; nothing here assumes a normal distribution.
+
+All intervals are two-sided. Accuracy: Wilson's score interval for one artifact, Tango's score interval
+for two artifacts on the same images. Latency: order statistics, which hold for any distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edgevision.runtime.errors import InputError
+
+#: 97.5 % quantile of the normal distribution: what makes a score interval a 95 % one.
+Z95 = 1.959963984540054
+
+#: Observations that must lie beyond a percentile before it is printed.
+SUPPORT = 10
+
+
+class Estimate(NamedTuple):
+    """A value with its interval, all three in the same unit."""
+
+    value: float
+    low: float
+    high: float
+
+
+def wilson_interval(k: int, n: int) -> tuple[float, float]:
+    """95 % interval of a proportion, 0..1, for ``k`` hits in ``n`` independent trials.
+
+    Wilson, E. B. (1927), Probable inference, the law of succession, and statistical inference,
+    J. Am. Stat. Assoc. 22, 209-212. Stays inside 0..1 and is not empty for k = 0 or k = n.
+
+    Raises:
+        InputError: ``n`` is not positive or ``k`` is not in 0..n.
+    """
+    if n < 1 or not 0 <= k <= n:
+        raise InputError("a proportion needs hits out of trials", expected="0 <= k <= n, n >= 1", got=f"k={k}, n={n}")
+    share, z2 = k / n, Z95 * Z95
+    center = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return (0.0 if k == 0 else max(0.0, center - half), 1.0 if k == n else min(1.0, center + half))
+
+
+def paired_interval(a_correct: ArrayLike, b_correct: ArrayLike) -> Estimate:
+    """How much more often ``b`` is right than ``a`` on the same images: points (percent), with its 95 % interval.
+
+    The score interval of Tango, T. (1998), Equivalence test and confidence interval for the difference in
+    proportions for the paired-sample design, Stat. Med. 17, 891-908. Only images that exactly one of the two
+    gets right move the value. Without any such image the interval is still not empty: n images that agree do
+    not prove that all would; its half-width is then z²/(n + z²), near the exact 1 - 0.025^(1/n). (Newcombe's
+    square-and-add interval of the same year shrinks to about half of that there, so a gate built on it would
+    promise too much for just the models that agree best.)
+
+    Args:
+        a_correct: bool (n,), whether ``a`` (the reference) is right, per image.
+        b_correct: bool (n,), whether ``b`` is right, for the same images in the same order.
+
+    Returns:
+        (difference, low, high) in points, -100..100; negative when ``b`` is worse.
+
+    Raises:
+        InputError: The arrays are not one-dimensional, of the same length and at least one image long.
+    """
+    a, b = np.asarray(a_correct, dtype=bool), np.asarray(b_correct, dtype=bool)
+    if a.ndim != 1 or a.shape != b.shape or not a.size:
+        shapes = f"{a.shape} and {b.shape}"
+        raise InputError("paired results do not match", expected="two arrays (n,), n >= 1", got=shapes)
+    n, gains, losses = a.size, int((b & ~a).sum()), int((a & ~b).sum())
+    low, high = -_tango_upper(losses, gains, n), _tango_upper(gains, losses, n)
+    return Estimate(100 * (gains - losses) / n, 100 * low, 100 * high)
+
+
+def _tango_upper(gains: int, losses: int, n: int) -> float:
+    """The largest difference, -1..1, that the score test does not reject at 5 % (two-sided)."""
+    low, high = (gains - losses) / n, 1.0
+    # The standardised distance grows with the difference, so halving finds the limit to the last bit.
+    for _ in range(60):
+        middle = (low + high) / 2
+        if n * middle - (gains - losses) < Z95 * math.sqrt(n * _tango_variance(middle, gains, losses, n)):
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _tango_variance(difference: float, gains: int, losses: int, n: int) -> float:
+    """Variance of one pair's difference when ``difference`` is true, other rates at maximum likelihood."""
+    b = (2 * n - gains + losses) * difference - gains - losses
+    c = -losses * difference * (1 - difference)
+    loss_rate = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
+    return max(0.0, 2 * loss_rate + difference * (1 - difference))
+
+
+def is_supported(p: float, n: int) -> bool:
+    """Whether ``n`` values support the percentile ``p`` (0..1): at least ten of them lie beyond it on either side."""
+    return n * min(p, 1 - p) >= SUPPORT - 1e-9
+
+
+def percentiles(values: ArrayLike, ps: Sequence[float] = (0.5, 0.9, 0.99)) -> dict[str, float]:
+    """The percentiles that the sample supports, e.g. {"p50": ..., "p90": ...}; the others are left out.
+
+    Args:
+        values: (n,) numbers of any unit.
+        ps: Quantiles, 0..1 exclusive.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    return {f"p{100 * p:g}": float(np.quantile(data, p)) for p in ps if is_supported(p, data.size)}
+
+
+def median_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate | None:
+    """The median with a distribution-free interval: two order statistics (the sign test inverted).
+
+    The interval holds at least ``confidence`` for independent values of any continuous distribution
+    (David and Nagaraja, Order Statistics, 3rd ed., section 7.1).
+
+    Returns:
+        None when even the smallest and largest value do not enclose the median so often
+        (fewer than 6 values at 95 %).
+    """
+    data = np.sort(np.asarray(values, dtype=np.float64))
+    rank = _sign_test_rank(data.size, (1 - confidence) / 2)
+    if rank == 0:
+        return None
+    return Estimate(float(np.median(data)), float(data[rank - 1]), float(data[data.size - rank]))
+
+
+def _sign_test_rank(n: int, tail: float) -> int:
+    """Largest r with P(Binomial(n, 1/2) < r) <= ``tail``; 0 when there is none."""
+    rank, below = 0, 0.0
+    while 2 * rank < n:
+        below += math.exp(math.lgamma(n + 1) - math.lgamma(rank + 1) - math.lgamma(n - rank + 1) - n * math.log(2))
+        if below > tail:
+            break
+        rank += 1
+    return rank
+
+
+def ratio_interval(numerator: ArrayLike, denominator: ArrayLike, confidence: float = 0.95) -> Estimate | None:
+    """How many times larger ``numerator`` is than ``denominator``, from values taken in pairs.
+
+    Pairs are rounds: both artifacts measured one right after the other, each value the median latency of its
+    block. A machine that slows down for a while slows both, and the ratio stays. The value is the median of the
+    per-round ratios, the interval that of ``median_interval``.
+
+    Args:
+        numerator: (rounds,) positive numbers.
+        denominator: (rounds,) positive numbers of the same unit, in the same order.
+
+    Returns:
+        None when there are too few rounds for the confidence asked.
+
+    Raises:
+        InputError: The lengths differ.
+    """
+    top, bottom = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    if top.shape != bottom.shape:
+        raise InputError("a ratio needs values in pairs", expected=f"{top.size} values", got=str(bottom.size))
+    ratios: NDArray[np.float64] = top / bottom
+    return median_interval(ratios, confidence)

@@ -1,0 +1,144 @@
+"""The statistics, against published tables, scipy and brute force."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import optimize, stats  # type: ignore[import-untyped, unused-ignore]
+
+from edgevision.benchmarks import statistics as st
+from edgevision.runtime.errors import InputError
+
+
+def pairs(both: int, only_a: int, only_b: int, none: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    a = [1] * both + [1] * only_a + [0] * only_b + [0] * none
+    b = [1] * both + [0] * only_a + [1] * only_b + [0] * none
+    return np.array(a, bool), np.array(b, bool)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 1), (1, 1), (0, 30), (30, 30), (870, 1000), (3, 7), (1, 100_000)])
+def test_wilson_is_scipys(k: int, n: int) -> None:
+    expected = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+    assert st.wilson_interval(k, n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("k", "n"), [(0, 0), (-1, 5), (6, 5)])
+def test_wilson_refuses_what_is_no_proportion(k: int, n: int) -> None:
+    with pytest.raises(InputError, match=f"k={k}, n={n}"):
+        st.wilson_interval(k, n)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        # Fagerland, Lydersen, Laake (2014), Recommended tests and confidence intervals for paired binomial
+        # proportions, Stat. Med. 33: airway hyper-responsiveness (1, 1, 7, 12) and complete response (59, 6, 16, 80).
+        # Their difference is first minus second, ours second minus first.
+        ((1, 1, 7, 12), (28.57, 2.6, 51.7)),
+        ((59, 6, 16, 80), (6.21, 0.54, 12.40)),
+    ],
+)
+def test_paired_interval_is_the_published_one(
+    table: tuple[int, int, int, int], expected: tuple[float, float, float]
+) -> None:
+    assert st.paired_interval(*pairs(*table)) == pytest.approx(expected, abs=0.05)
+
+
+def score_distance(difference: float, gains: int, losses: int, n: int) -> float:
+    """The score statistic, its nuisance rate found by maximising the likelihood numerically."""
+    same = n - gains - losses
+
+    def loss(q: float) -> float:
+        rates = np.array([q + difference, q, 1 - 2 * q - difference])
+        counts = np.array([gains, losses, same])
+        return float(-np.sum(counts[counts > 0] * np.log(np.maximum(rates[counts > 0], 1e-300))))
+
+    bounds = (max(0.0, -difference), (1 - difference) / 2)
+    q = float(optimize.minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-12}).x)
+    return float(n * difference - (gains - losses)) / float(np.sqrt(n * (2 * q + difference - difference**2)))
+
+
+@pytest.mark.parametrize(("gains", "losses", "n"), [(3, 9, 100), (0, 4, 50), (5, 0, 1000), (12, 12, 40)])
+def test_paired_limits_are_where_the_score_test_turns(gains: int, losses: int, n: int) -> None:
+    result = st.paired_interval(*pairs(n - gains - losses, losses, gains, 0))
+    assert score_distance(result.high / 100, gains, losses, n) == pytest.approx(st.Z95, abs=2e-3)
+    assert score_distance(result.low / 100, gains, losses, n) == pytest.approx(-st.Z95, abs=2e-3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 10, 1000, 10_000])
+def test_no_discordant_pair_is_no_proof_of_equality(n: int) -> None:
+    result = st.paired_interval(np.ones(n), np.ones(n))
+    half = 100 * st.Z95**2 / (n + st.Z95**2)
+    assert result == pytest.approx((0, -half, half), abs=1e-9)
+    assert st.paired_interval(np.zeros(n), np.zeros(n)) == result
+
+
+def test_paired_interval_at_the_ends() -> None:
+    assert st.paired_interval([1, 1, 1], [0, 0, 0])[:2] == (-100, -100)
+    assert st.paired_interval([0, 0, 0], [1, 1, 1])[::2] == (100, 100)
+    assert st.paired_interval([True], [False]).high < 100
+
+
+def test_paired_interval_holds_its_value_and_mirrors() -> None:
+    for both, only_a, only_b, none in itertools.product((0, 3, 50), repeat=4):
+        if both + only_a + only_b + none == 0:
+            continue
+        a, b = pairs(both, only_a, only_b, none)
+        value, low, high = st.paired_interval(a, b)
+        assert -100 <= low <= value <= high <= 100
+        assert st.paired_interval(b, a) == pytest.approx((-value, -high, -low), abs=1e-9)
+
+
+def test_paired_interval_covers_the_truth_95_times_in_100() -> None:
+    # Exact coverage for n = 200 images by summing over every outcome near the truth.
+    n, gain, loss = 200, 0.03, 0.05
+    g, losses = np.meshgrid(np.arange(25), np.arange(30), indexing="ij")
+    weights = stats.multinomial.pmf(np.stack([g, losses, n - g - losses], -1), n, [gain, loss, 1 - gain - loss])
+    inside = 0.0
+    for x, y in np.ndindex(g.shape):
+        low, high = -st._tango_upper(y, x, n), st._tango_upper(x, y, n)
+        inside += float(weights[x, y]) * (low <= gain - loss <= high)
+    assert 0.94 < inside < 0.965
+
+
+@pytest.mark.parametrize(("a", "b"), [([], []), ([1, 0], [1]), ([[1]], [[1]])])
+def test_paired_interval_refuses_what_is_not_paired(a: list[int], b: list[int]) -> None:
+    with pytest.raises(InputError, match="paired results"):
+        st.paired_interval(a, b)
+
+
+@pytest.mark.parametrize(
+    ("n", "names"), [(19, []), (20, ["p50"]), (99, ["p50"]), (200, ["p50", "p90"]), (1000, ["p50", "p90", "p99"])]
+)
+def test_only_supported_percentiles_are_given(n: int, names: list[str]) -> None:
+    values = np.arange(n, dtype=float)
+    assert st.percentiles(values) == {name: pytest.approx(np.percentile(values, float(name[1:]))) for name in names}
+
+
+def test_low_percentiles_need_support_too() -> None:
+    assert not st.is_supported(0.01, 200)
+    assert st.is_supported(0.1, 100)
+
+
+@pytest.mark.parametrize("n", [0, 1, 5, 6, 7, 20, 101, 2000])
+def test_median_interval_is_the_exact_sign_interval(n: int) -> None:
+    values = np.random.default_rng(n).permutation(n).astype(float)
+    result = st.median_interval(values)
+    rank = int(stats.binom.ppf(0.025, n, 0.5)) if n else 0
+    rank += stats.binom.cdf(rank, n, 0.5) <= 0.025 if n else 0
+    if rank == 0:
+        assert n < 6 and result is None
+    else:
+        assert result == (np.median(values), rank - 1, n - rank)
+        assert 1 - 2 * stats.binom.cdf(rank - 1, n, 0.5) >= 0.95
+
+
+def test_a_ratio_needs_pairs_and_survives_a_slow_phase() -> None:
+    slow_phase = np.repeat([1.0, 3.0], 10)
+    assert st.ratio_interval(2 * slow_phase, slow_phase) == (2, 2, 2)
+    assert st.ratio_interval([1, 2], [1, 2]) is None
+    with pytest.raises(InputError, match="in pairs"):
+        st.ratio_interval([1, 2], [1])
