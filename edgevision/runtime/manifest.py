@@ -207,7 +207,9 @@ def _build_dataclass(cls: Any, data: Any, where: str) -> Any:
     required = {name for name, item in fields.items() if item.default is item.default_factory is dataclasses.MISSING}
     missing, unknown = required - data.keys(), data.keys() - fields.keys()
     if missing or unknown:
-        raise BundleError(f"{where} does not have the right fields", expected=", ".join(sorted(fields)), got=", ".join(sorted(data)))
+        raise BundleError(
+            f"{where} does not have the right fields", expected=", ".join(sorted(fields)), got=", ".join(sorted(data))
+        )
     hints = get_type_hints(cls)
     return cls(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in data.items()})
 

@@ -56,7 +56,9 @@ class TensorSpec:
     def __post_init__(self) -> None:
         _check_choice(f"dtype of tensor {self.name!r}", self.dtype, _DTYPES)
         if any(size < 1 for size in self.shape):
-            raise InputError(f"shape of tensor {self.name!r} is not fixed", expected="dimensions >= 1", got=str(self.shape))
+            raise InputError(
+                f"shape of tensor {self.name!r} is not fixed", expected="dimensions >= 1", got=str(self.shape)
+            )
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def named_preprocessing(
     antialias: bool = True,
     fill: int = 0,
 ) -> Preprocessing:
-    """A usual convention by name, for an input of the given size; single-channel inputs get the first channel's numbers.
+    """A usual convention by name, for an input of the given size; one-channel inputs get the first channel's numbers.
 
     Raises:
         InputError: The name is not one of ``NORMALIZATIONS``, or a colour convention meets a grey input.
@@ -144,7 +146,9 @@ def named_preprocessing(
     color, mean, scale = NORMALIZATIONS[name]
     if channels == 1:
         if name in ("torch", "caffe"):
-            raise InputError(f"preprocess {name!r} is for colour images", expected="3 channels", got="1", cure="use raw, unit or tf")
+            raise InputError(
+                f"preprocess {name!r} is for colour images", expected="3 channels", got="1", cure="use raw, unit or tf"
+            )
         color, mean, scale = "gray", mean[:1], scale[:1]
     elif channels != 3:
         raise InputError("the model's input is not an image", expected="1 or 3 channels", got=str(channels))

@@ -1,1 +1,84 @@
 """One file per engine; the file name is the backend name and the name of the extra that installs it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, cast
+
+from edgevision.runtime.errors import UnknownBackendError
+
+if TYPE_CHECKING:
+    from edgevision.runtime.session import Session
+
+#: Every backend, in the order in which they are preferred when nothing was asked for. "null" runs no engine.
+BACKENDS = ("tflite", "onnx", "openvino", "null")
+
+# Backend -> (modules that can run it, distributions that bring them), best first.
+_ENGINES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "tflite": (("ai_edge_litert", "tflite_runtime"), ("ai-edge-litert", "tflite-runtime")),
+    "onnx": (("onnxruntime",), ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")),
+    "openvino": (("openvino",), ("openvino",)),
+}
+
+
+def check_backend(backend: str) -> str:
+    """The name itself.
+
+    Raises:
+        UnknownBackendError: There is no such backend.
+    """
+    if backend not in BACKENDS:
+        raise UnknownBackendError("the backend is unknown", expected=" or ".join(BACKENDS), got=repr(backend))
+    return backend
+
+
+def open_session(backend: str, model: bytes, weights: bytes | None = None, threads: int | None = None) -> Session:
+    """A model in the engine of that name.
+
+    Args:
+        backend: One of ``BACKENDS``.
+        model: The model file's bytes; for "null" what ``null.describe_model`` gives.
+        weights: The bytes of an OpenVINO .bin; None elsewhere.
+        threads: How many threads to compute with; None lets the backend choose.
+
+    Raises:
+        UnknownBackendError: There is no such backend.
+        MissingPackageError: Its engine is not installed.
+        BackendError: The engine refuses the model.
+    """
+    module = importlib.import_module(f"edgevision.runtime.backends.{check_backend(backend)}")
+    session = getattr(module, f"{backend.capitalize()}Session")
+    return cast("Session", session(model, weights=weights, threads=threads))
+
+
+def is_installed(backend: str) -> bool:
+    """Whether the backend's engine can be found, without importing it."""
+    return backend == "null" or any(_found(module) for module in _ENGINES[check_backend(backend)][0])
+
+
+def installed() -> dict[str, str | None]:
+    """Version of each backend's engine, None where it is not installed; nothing is imported."""
+    return {backend: _version(backend) for backend in BACKENDS}
+
+
+def _found(module: str) -> bool:
+    spec = importlib.util.find_spec(module)
+    # A folder of that name in the working directory is a namespace package without an origin.
+    return spec is not None and spec.origin is not None
+
+
+def _version(backend: str) -> str | None:
+    if backend == "null":
+        from edgevision import __version__
+
+        return __version__
+    if not is_installed(backend):
+        return None
+    from importlib import metadata
+
+    for distribution in _ENGINES[backend][1]:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            return metadata.version(distribution)
+    return "unknown"

@@ -1,0 +1,91 @@
+"""What this machine is, from the standard library and the files Linux offers; nothing here fails elsewhere."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def available_cpus() -> int:
+    """How many CPUs this process may really use: affinity mask and control-group quota (v1, v2), at least 1."""
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota()
+    return max(1, min(affinity, int(quota)) if quota else affinity)
+
+
+def host_description() -> dict[str, Any]:
+    """This machine in plain values.
+
+    Returns:
+        ``machine``: instruction set, e.g. "aarch64"; ``cpu``: model name; ``board``: model of a single-board
+        computer, None elsewhere; ``cpus``: usable; ``cpus_total``: present; ``memory_bytes``: None when unknown;
+        ``os``; ``python``.
+    """
+    return {
+        "machine": platform.machine(),
+        "cpu": _cpu_model(),
+        "board": _text("/proc/device-tree/model") or None,
+        "cpus": available_cpus(),
+        "cpus_total": os.cpu_count() or 1,
+        "memory_bytes": _memory(),
+        "os": f"{platform.system()} {platform.release()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+
+
+def _text(path: str | Path) -> str:
+    try:
+        return Path(path).read_text(errors="replace").strip("\0 \n")
+    except OSError:
+        return ""
+
+
+def _quota() -> float | None:
+    """CPUs that the control group allows, None without a limit. Limits of groups above count too."""
+    limits = [*map(_quota_v2, _groups("")), *map(_quota_v1, _groups("cpu"))]
+    found = [limit for limit in limits if limit is not None]
+    return min(found) if found else None
+
+
+def _groups(controller: str) -> list[Path]:
+    """This process' directory in a hierarchy and those above it."""
+    for line in _text("/proc/self/cgroup").splitlines():
+        _, _, rest = line.partition(":")
+        names, _, path = rest.partition(":")
+        if names == controller or (controller and controller in names.split(",")):
+            root = _CGROUP / names if names else _CGROUP
+            inner = root / path.lstrip("/")
+            return [directory for directory in (inner, *inner.parents) if directory.is_relative_to(root)]
+    return []
+
+
+def _quota_v2(directory: Path) -> float | None:
+    quota, _, period = _text(directory / "cpu.max").partition(" ")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
+
+
+def _quota_v1(directory: Path) -> float | None:
+    quota, period = _text(directory / "cpu.cfs_quota_us"), _text(directory / "cpu.cfs_period_us")
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() else None
+
+
+def _cpu_model() -> str:
+    for line in _text("/proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() in ("model name", "Model", "Hardware"):
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _memory() -> int | None:
+    if sys.platform == "win32" or not hasattr(os, "sysconf"):
+        return None
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None

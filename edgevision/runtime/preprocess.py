@@ -1,0 +1,109 @@
+"""From pixels to what the model takes. Geometry and colour on uint8, then at most one table look-up per value."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgevision.runtime.errors import ImageError
+from edgevision.runtime.sampling import sample
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgevision.runtime.spec import Preprocessing
+
+
+def resize(image: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
+    """The image at the size and in the colours of the model's input; no arithmetic on values but the resampling.
+
+    "stretch" ignores the aspect ratio. "crop" cuts the largest centred box of the input's aspect ratio (whole
+    pixels, rounded down) and resamples that. "letterbox" resamples the whole image to the largest size that fits
+    (rounded to whole pixels), centred on ``p.fill``.
+
+    Args:
+        image: uint8 (H, W, 3), RGB, as ``images.decode`` gives it.
+        p: The model's preprocessing.
+
+    Returns:
+        uint8 (p.height, p.width, p.channels) in ``p.color`` order, C-contiguous.
+
+    Raises:
+        ImageError: ``image`` is not uint8 (H, W, 3).
+    """
+    _check(image, "uint8 (H, W, 3)", image.ndim == 3 and image.shape[-1] == 3 and 0 not in image.shape)
+    pixels = _luma(image) if p.color == "gray" else image
+    if p.resize == "crop":
+        pixels = _center(pixels, p)
+    elif p.resize == "letterbox":
+        return _ordered(_letterbox(pixels, p), p)
+    return _ordered(sample(pixels, p.height, p.width, p.interpolation, p.antialias), p)
+
+
+def normalize(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.float32]:
+    """``(pixel - mean) * scale`` per channel, computed in double precision and rounded once.
+
+    Args:
+        pixels: uint8 (..., p.channels) in ``p.color`` order, as ``resize`` gives it.
+        p: The model's preprocessing.
+
+    Returns:
+        float32 of the same shape.
+
+    Raises:
+        ImageError: ``pixels`` is not uint8, or has another number of channels.
+    """
+    _check(pixels, f"uint8 (..., {p.channels})", pixels.ndim >= 1 and pixels.shape[-1] == p.channels)
+    table = _table(p.mean, p.scale)
+    if len(table) == 1:
+        alike: NDArray[np.float32] = table[0].take(pixels)
+        return alike
+    out = np.empty(pixels.shape, np.float32)
+    for channel, values in enumerate(table):
+        out[..., channel] = values.take(pixels[..., channel])
+    return out
+
+
+@functools.lru_cache(maxsize=8)
+def _table(mean: tuple[float, ...], scale: tuple[float, ...]) -> NDArray[np.float32]:
+    """float32 (channels, 256): what each pixel value becomes; one row when all channels are alike."""
+    rows = 1 if len(set(mean)) == len(set(scale)) == 1 else len(mean)
+    offset, factor = np.array(mean[:rows])[:, None], np.array(scale[:rows])[:, None]
+    table: NDArray[np.float32] = ((np.arange(256.0) - offset) * factor).astype(np.float32)
+    return table
+
+
+def _check(array: Any, expected: str, right: bool) -> None:
+    if array.dtype != np.uint8 or not right:
+        cure = "pass what images.decode returns"
+        raise ImageError("the pixels are not usable", expected=expected, got=f"{array.dtype} {array.shape}", cure=cure)
+
+
+def _luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """ITU-R 601-2 luma in 16-bit fixed point, rounded, as Pillow computes it: (H, W, 1)."""
+    weights = np.array([19595, 38470, 7471], np.uint32)
+    return ((image @ weights + 0x8000) >> 16).astype(np.uint8)[:, :, None]
+
+
+def _center(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
+    rows, columns = pixels.shape[:2]
+    height = max(1, min(rows, columns * p.height // p.width))
+    width = max(1, min(columns, rows * p.width // p.height))
+    top, left = (rows - height) // 2, (columns - width) // 2
+    return pixels[top : top + height, left : left + width]
+
+
+def _letterbox(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
+    rows, columns = pixels.shape[:2]
+    scale = min(p.height / rows, p.width / columns)
+    height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
+    out = np.full((p.height, p.width, p.channels), p.fill, np.uint8)
+    top, left = (p.height - height) // 2, (p.width - width) // 2
+    out[top : top + height, left : left + width] = sample(pixels, height, width, p.interpolation, p.antialias)
+    return out
+
+
+def _ordered(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels[:, :, ::-1] if p.color == "bgr" else pixels)

@@ -1,0 +1,165 @@
+"""One interface over every engine: named arrays in, named arrays out, the same inputs refused by all."""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+
+from edgevision.runtime.errors import BackendError, EdgevisionError, InputError, MissingPackageError, TensorError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from edgevision.runtime.spec import TensorSpec
+
+AnySession = TypeVar("AnySession", bound="Session")
+
+
+class Session(ABC):
+    """A model loaded into an engine. Safe to run from many threads at once.
+
+    A backend is a constructor ``(model, *, weights=None, threads=None)`` that ends in ``super().__init__`` and the
+    hook ``_run``. Everything that is checked is checked here, so that all engines refuse the same inputs.
+
+    Attributes:
+        backend: Name of the backend, e.g. "onnx".
+        inputs: What ``run`` must be fed.
+        outputs: What ``run`` returns.
+    """
+
+    backend: ClassVar[str]
+
+    def __init__(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec], facts: dict[str, Any]) -> None:
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self._facts = facts
+        self._closed = False
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Runs the model once.
+
+        Args:
+            feeds: One array per input, by name, of exactly the dtype and shape of its spec; floats are finite.
+
+        Returns:
+            One freshly allocated array per output, by name, as its spec says.
+
+        Raises:
+            TensorError: A name, dtype or shape is wrong, or a value is not finite. Nothing is cast.
+            BackendError: The session is closed, or the engine failed.
+        """
+        if self._closed:
+            raise BackendError(f"the {self.backend} session is closed", cure="open it again")
+        results = self._run(self._checked(feeds))
+        for spec, result in zip(self.outputs, results):
+            if result.shape != spec.shape or result.dtype != spec.dtype:
+                got = f"{result.dtype} {result.shape}"
+                raise BackendError(f"output {spec.name!r} is not as declared", expected=_describe(spec), got=got)
+        return {spec.name: result for spec, result in zip(self.outputs, results)}
+
+    @abstractmethod
+    def _run(self, feeds: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
+        """Checked, C-contiguous feeds in; fresh arrays in the order of ``outputs`` out."""
+
+    def describe(self) -> dict[str, Any]:
+        """What runs, as the engine itself reported it after loading.
+
+        Returns:
+            ``backend``, ``engine`` and ``version``; ``provider``: the device code that was really chosen;
+            ``precision``: in what the arithmetic that is not quantised is done; ``threads``: how many are used.
+        """
+        return {"backend": self.backend, **self._facts}
+
+    def close(self) -> None:
+        """Lets go of the engine. Closing twice does nothing; running afterwards is a BackendError."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def _close(self) -> None:  # noqa: B027 - an engine with nothing to drop leaves it
+        """Drops what the engine holds."""
+
+    def __enter__(self: AnySession) -> AnySession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _checked(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        names = [spec.name for spec in self.inputs]
+        if not isinstance(feeds, Mapping) or set(feeds) != set(names):
+            got = ", ".join(map(str, feeds)) if isinstance(feeds, Mapping) else type(feeds).__name__
+            raise TensorError("the feeds are not the model's inputs", expected=", ".join(names), got=got or "none")
+        return {spec.name: _checked_array(spec, feeds[spec.name]) for spec in self.inputs}
+
+
+def _checked_array(spec: TensorSpec, value: NDArray[Any]) -> NDArray[Any]:
+    if not isinstance(value, np.ndarray):
+        got = type(value).__name__
+        raise TensorError(f"input {spec.name!r} is not a numpy array", expected=_describe(spec), got=got)
+    if value.dtype != spec.dtype or value.shape != spec.shape:
+        got = f"{value.dtype} {value.shape}"
+        cure = "convert it yourself: nothing is cast or reshaped silently"
+        raise TensorError(f"input {spec.name!r} does not fit", expected=_describe(spec), got=got, cure=cure)
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise TensorError(f"input {spec.name!r} has values that are not finite", expected="no NaN and no infinity")
+    return value if value.flags.c_contiguous else value.copy(order="C")
+
+
+def _describe(spec: TensorSpec) -> str:
+    return f"{spec.dtype} {spec.shape}"
+
+
+def checked_threads(threads: int | None) -> int:
+    """The thread count to use: the one asked for, or 1, which is what small models are fastest with.
+
+    Raises:
+        InputError: It is not a whole number of at least 1.
+    """
+    if threads is None:
+        return 1
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
+        raise InputError("threads is not usable", expected="a whole number 1..1024", got=repr(threads))
+    return threads
+
+
+def import_engine(module: str, package: str, extra: str) -> Any:
+    """An engine's Python module, imported when the first session needs it.
+
+    Args:
+        module: What to import, e.g. "onnxruntime".
+        package: The distribution that brings it.
+        extra: The extra of edgevision that installs it.
+
+    Raises:
+        MissingPackageError: It is not installed.
+        BackendError: It is installed and cannot be imported.
+    """
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in (module, module.partition(".")[0]):
+            raise MissingPackageError(package, f"to run {extra} models", extra) from error
+        cure = f"reinstall it: pip install --force-reinstall {package}"
+        raise BackendError(f"{package} is installed but cannot be imported", got=str(error), cure=cure) from error
+
+
+@contextmanager
+def engine_errors(engine: str, doing: str, cure: str = "") -> Iterator[None]:
+    """Turns whatever an engine raises inside the block into a BackendError that says what was being done."""
+    try:
+        yield
+    except (EdgevisionError, MemoryError):
+        raise
+    except Exception as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise BackendError(f"{engine} could not {doing}", got=reason[:300], cure=cure) from error
