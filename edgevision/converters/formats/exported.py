@@ -1,0 +1,98 @@
+"""What every exporter starts from, and what it says about the file it made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edgevision.converters.quantize.build import build_model
+from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.quantize.graph import Graph
+from edgevision.runtime.manifest import FloatOp, Precision
+
+#: Tensor names in every artifact of every format.
+INPUT, OUTPUT = "image", "output"
+
+
+@dataclass
+class Source:
+    """One Keras model to export, float or quantised, and its SavedModel, which two of the formats are made from.
+
+    Attributes:
+        graph: Folded operations; raw pixels in.
+        ranges: 8-bit grids of a quantised model; None for the float model.
+        folder: Where intermediate files may go; the caller removes it.
+    """
+
+    graph: Graph
+    ranges: dict[str, Range] | None
+    folder: Path
+    _saved: Path | None = field(default=None, repr=False)
+
+    @property
+    def precision(self) -> Precision:
+        """Name of the artifact's precision."""
+        return "float32" if self.ranges is None else "int8"
+
+    @property
+    def input_dtype(self) -> str:
+        """dtype of the exported graph's input. An int8 graph's cast is replaced by its integer input afterwards."""
+        return "uint8" if self.ranges is None else "float32"
+
+    def model(self) -> Any:
+        """The Keras model with the batch fixed to 1, as every exporter wants it."""
+        return build_model(self.graph, self.ranges, batch=1, pixel_dtype=self.input_dtype)
+
+    def signature(self) -> list[Any]:
+        """The one input, for keras.Model.export."""
+        import keras
+
+        return [keras.InputSpec(shape=(1, *self.graph.input.shape), dtype=self.input_dtype, name=INPUT)]
+
+    def saved_model(self) -> str:
+        """Path of the SavedModel, written on first use."""
+        if self._saved is None:
+            self._saved = self.folder / f"{self.precision}.saved_model"
+            self.model().export(str(self._saved), format="tf_saved_model", verbose=False, input_signature=self.signature())
+        return str(self._saved)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One multiply-accumulate operator found in a file.
+
+    Attributes:
+        name: Its name there.
+        kind: Its operator type in that format.
+        macs: Multiply-accumulates for one image.
+        weight_bytes: Bytes its constant operand takes.
+        is_int8: Whether both operands reach it as 8-bit integers.
+    """
+
+    name: str
+    kind: str
+    macs: int
+    weight_bytes: int
+    is_int8: bool
+
+
+@dataclass(frozen=True)
+class Int8Share:
+    """How much of a file's work is done in int8, counted in the file."""
+
+    macs: float
+    weight_bytes: float
+    float_ops: tuple[FloatOp, ...]
+
+    @classmethod
+    def of(cls, kernels: list[Kernel]) -> Int8Share:
+        """Shares over all kernels; 0.0 where there are none."""
+        macs, weight_bytes = sum(k.macs for k in kernels), sum(k.weight_bytes for k in kernels)
+        inside = [kernel for kernel in kernels if kernel.is_int8]
+        rest = tuple(FloatOp(k.name, k.kind, "an operand is not 8-bit") for k in kernels if not k.is_int8)
+        return cls(
+            sum(k.macs for k in inside) / macs if macs else 0.0,
+            sum(k.weight_bytes for k in inside) / weight_bytes if weight_bytes else 0.0,
+            rest,
+        )

@@ -1,0 +1,136 @@
+"""Keras model to ONNX, int8 in the QuantizeLinear/DequantizeLinear form.
+
+tf2onnx turns the activations' grids into QuantizeLinear/DequantizeLinear pairs and leaves the kernels as float constants.
+Those lie exactly on their int8 grid (``quantize.weights``), so they are stored as int8 with a per-channel
+DequantizeLinear here. Without that ONNX Runtime re-quantises the weights by itself and the accuracy is gone.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision.converters.formats.exported import INPUT, OUTPUT, Kernel, Source
+from edgevision.converters.formats.onnx_graph import OnnxGraph
+from edgevision.converters.quantize.weights import to_grid
+from edgevision.runtime.errors import ConversionError
+
+#: Understood by ONNX Runtime 1.17 and later.
+_OPSET, _IR_VERSION = 15, 8
+_KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+#: Operators that only move values (or pick among them): integers in, integers out.
+_MOVING = ("Transpose", "Reshape", "MaxPool", "Squeeze", "Unsqueeze", "Flatten")
+_INTEGER_KERNELS = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat", "ConvInteger", "MatMulInteger")
+_FLOAT_KERNELS = ("Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
+
+
+def export(source: Source, path: Path) -> None:
+    """Write an .onnx file; raw pixels uint8 (1, H, W, C) in, float32 out."""
+    try:
+        source.model().export(
+            str(path), format="onnx", verbose=False, input_signature=source.signature(), opset_version=_OPSET
+        )
+    except Exception as error:  # tf2onnx raises several unrelated types
+        raise ConversionError("the ONNX exporter refused the model", got=str(error).splitlines()[0]) from error
+    graph = OnnxGraph.read(path)
+    graph.rename_output(OUTPUT)
+    if source.ranges is not None:
+        _take_pixels(graph)
+        for node in [node for node in graph.nodes if node.op_type in _KERNELS]:
+            _quantize_constants(graph, node)
+    graph.model.ir_version = _IR_VERSION
+    graph.write(path)
+
+
+def embed(path: Path, text: str) -> None:
+    """Store ``text`` in metadata_props under "edgevision"."""
+    graph = OnnxGraph.read(path)
+    entries = [entry for entry in graph.model.metadata_props if entry.key != "edgevision"]
+    del graph.model.metadata_props[:]
+    graph.model.metadata_props.extend(entries)
+    graph.model.metadata_props.add(key="edgevision", value=text)
+    graph.write(path)
+
+
+def kernels(path: Path) -> list[Kernel]:
+    """Multiply-accumulate operators, from the file."""
+    graph = OnnxGraph.read(path)
+    shapes = graph.shapes()
+    found = []
+    for node in graph.nodes:
+        if node.op_type in _KERNELS:
+            constant = _dequantized(graph, node.input[1])
+            weights = graph.constant(constant or node.input[1])
+            transposed = node.op_type == "ConvTranspose"
+            size = shapes[node.input[0]] if transposed else shapes[node.output[0]]
+            if node.op_type in ("Conv", "ConvTranspose"):
+                per_value = math.prod(shapes[node.input[1]][1:])
+            else:
+                per_value = math.prod(shapes[node.input[1]]) // size[-1]
+            is_int8 = constant is not None and _is_integer_value(graph, node.input[0])
+            weight_bytes = 0 if weights is None else weights.nbytes
+            found.append(Kernel(node.name, node.op_type, math.prod(size) * per_value, weight_bytes, is_int8))
+    return found
+
+
+def executed(path: Path) -> list[tuple[str, bool]]:
+    """Operators of the graph ONNX Runtime made of the file for this machine."""
+    import onnx
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        options = onnxruntime.SessionOptions()
+        options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        nodes = onnx.load(options.optimized_model_filepath).graph.node
+    return [(n.op_type, n.op_type in _INTEGER_KERNELS) for n in nodes if n.op_type in _INTEGER_KERNELS + _FLOAT_KERNELS]
+
+
+def _take_pixels(graph: OnnxGraph) -> None:
+    """image (float) -> QuantizeLinear -> DequantizeLinear   becomes   image (uint8) -> DequantizeLinear."""
+    takers = graph.consumers(INPUT)
+    if [node.op_type for node in takers] != ["QuantizeLinear"]:
+        raise ConversionError("the ONNX graph does not begin with its input's grid", got=", ".join(n.op_type for n in takers))
+    graph.replace_input(takers[0].output[0], INPUT)
+    graph.nodes.remove(takers[0])
+    graph.set_input_type(INPUT, np.uint8)
+
+
+def _quantize_constants(graph: OnnxGraph, node: Any) -> None:
+    """Store a kernel as int8 and its bias as int32, each behind a per-channel DequantizeLinear."""
+    kernel = graph.constant(node.input[1])
+    if kernel is None:
+        return  # a product of two activations
+    axis = graph.output_axis(node)
+    stored, scale = to_grid(kernel, (axis,))
+    node.input[1] = graph.dequantize(node, node.input[1], stored, scale.ravel(), axis)
+    step = graph.input_scale(node.input[0])
+    bias = graph.constant(node.input[2]) if len(node.input) > 2 else None
+    if step is None or bias is None:
+        return
+    # float64: the product of two float32 scales is what the integer accumulator counts in
+    steps = scale.ravel().astype(np.float64) * step
+    counts = np.clip(np.rint(bias.ravel() / steps), -(2**31) + 1, 2**31 - 1)
+    node.input[2] = graph.dequantize(node, node.input[2], counts.astype(np.int32), steps.astype(np.float32), 0)
+
+
+def _dequantized(graph: OnnxGraph, name: str) -> str | None:
+    """Name of the 8-bit constant behind ``name``, if it is one."""
+    node = graph.producer(name)
+    if node is None or node.op_type != "DequantizeLinear":
+        return None
+    stored = graph.constant(node.input[0])
+    return node.input[0] if stored is not None and stored.dtype in (np.int8, np.uint8) else None
+
+
+def _is_integer_value(graph: OnnxGraph, name: str) -> bool:
+    """Whether a value comes out of a DequantizeLinear, through operators that only move it."""
+    node = graph.producer(name)
+    while node is not None and node.op_type in _MOVING:
+        node = graph.producer(node.input[0])
+    return node is not None and node.op_type == "DequantizeLinear"

@@ -1,0 +1,125 @@
+"""Small edits on an ONNX graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class OnnxGraph:
+    """An ONNX model with look-ups by name; edits are made in place and written as one file."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.nodes = model.graph.node
+        self._constants = {item.name: item for item in model.graph.initializer}
+
+    @classmethod
+    def read(cls, path: Path) -> OnnxGraph:
+        """Read a model file."""
+        import onnx
+
+        return cls(onnx.load(str(path)))
+
+    def write(self, path: Path) -> None:
+        """Order the nodes, drop constants nothing uses, check, and write."""
+        import onnx
+
+        used = {name for node in self.nodes for name in node.input}
+        kept = [item for item in self.model.graph.initializer if item.name in used]
+        del self.model.graph.initializer[:]
+        self.model.graph.initializer.extend(kept)
+        onnx.checker.check_model(self.model)
+        onnx.save(self.model, str(path))
+
+    def producer(self, name: str) -> Any:
+        """The node that writes ``name``; None for inputs and constants."""
+        return next((node for node in self.nodes if name in node.output), None)
+
+    def consumers(self, name: str) -> list[Any]:
+        """The nodes that read ``name``."""
+        return [node for node in self.nodes if name in node.input]
+
+    def constant(self, name: str) -> NDArray[Any] | None:
+        """The value of an initializer; None if ``name`` is not one."""
+        from onnx import numpy_helper
+
+        item = self._constants.get(name)
+        return None if item is None else numpy_helper.to_array(item)
+
+    def add_constant(self, name: str, value: NDArray[Any]) -> str:
+        """Add an initializer and return its name."""
+        from onnx import numpy_helper
+
+        if name not in self._constants:
+            self._constants[name] = numpy_helper.from_array(value, name)
+            self.model.graph.initializer.append(self._constants[name])
+        return name
+
+    def dequantize(self, before: Any, name: str, stored: NDArray[Any], scale: NDArray[Any], axis: int) -> str:
+        """Put a DequantizeLinear of a stored constant in front of node ``before``; returns the real value's name.
+
+        The names carry the node's, because tf2onnx lets layers with equal constants share one.
+        """
+        from onnx import helper
+
+        base = f"{name}_for_{before.name}"
+        zeros = np.zeros(scale.shape, stored.dtype)
+        inputs = [f"{base}_stored", f"{base}_scale", f"{base}_zero_point"]
+        for item, value in zip(inputs, (stored, scale.astype(np.float32), zeros)):
+            self.add_constant(item, value)
+        node = helper.make_node("DequantizeLinear", inputs, [f"{base}_real"], name=f"{base}_dequantize", axis=axis)
+        self.nodes.insert(list(self.nodes).index(before), node)
+        return f"{base}_real"
+
+    def input_scale(self, name: str) -> float | None:
+        """Scale of the grid that a value lies on, looking back through operators that keep it."""
+        node = self.producer(name)
+        while node is not None and node.op_type != "DequantizeLinear":
+            node = self.producer(node.input[0])
+        scale = None if node is None else self.constant(node.input[1])
+        return None if scale is None else float(scale)
+
+    def output_axis(self, node: Any) -> int:
+        """Axis of a kernel that runs over output channels."""
+        if node.op_type == "Conv":
+            return 0
+        if node.op_type == "ConvTranspose":
+            return 1
+        is_transposed = any(item.name == "transB" and item.i for item in node.attribute)
+        kernel = self.constant(node.input[1])
+        return 0 if is_transposed else (1 if kernel is None else kernel.ndim - 1)
+
+    def replace_input(self, old: str, new: str) -> None:
+        """Let every node that reads ``old`` read ``new``."""
+        for node in self.nodes:
+            for index, name in enumerate(node.input):
+                if name == old:
+                    node.input[index] = new
+
+    def rename_output(self, new: str) -> None:
+        """Give the graph's only output another name."""
+        old = self.model.graph.output[0].name
+        self.model.graph.output[0].name = new
+        self.replace_input(old, new)
+        producer = self.producer(old)
+        producer.output[list(producer.output).index(old)] = new
+
+    def set_input_type(self, name: str, dtype: type) -> None:
+        """Change the element type of a graph input."""
+        from onnx import helper
+
+        item = next(item for item in self.model.graph.input if item.name == name)
+        item.type.tensor_type.elem_type = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+
+    def shapes(self) -> dict[str, list[int]]:
+        """Shape of every tensor, by ONNX's shape inference."""
+        import onnx
+
+        graph = onnx.shape_inference.infer_shapes(self.model).graph
+        values = [*graph.input, *graph.value_info, *graph.output]
+        shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
+        return shapes | {item.name: list(item.dims) for item in graph.initializer}

@@ -1,0 +1,137 @@
+"""Keras model to OpenVINO IR (.xml + .bin).
+
+OpenVINO reads the activations' grids from the SavedModel as FakeQuantize. Kernels come as float constants on their int8
+grid (``quantize.weights``) and are stored as int8 with a per-channel scale here.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from edgevision.converters.formats.exported import INPUT, OUTPUT, Kernel, Source
+from edgevision.converters.quantize.weights import to_grid
+from edgevision.runtime.backends.openvino import import_openvino
+from edgevision.runtime.errors import ConversionError
+
+_KERNELS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul")
+_MOVING = ("Transpose", "Reshape", "MaxPool", "Squeeze", "Unsqueeze")
+_EXECUTED = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
+
+
+def export(source: Source, path: Path) -> None:
+    """Write .xml and .bin; raw pixels uint8 (1, H, W, C) in, float32 out."""
+    openvino = import_openvino()
+    try:
+        model = openvino.convert_model(source.saved_model())
+    except Exception as error:  # the front end raises plain RuntimeError and others
+        raise ConversionError("OpenVINO refused the model", got=str(error).splitlines()[0]) from error
+    if source.ranges is not None:
+        for node in model.get_ordered_ops():
+            if node.get_type_name() in _KERNELS:
+                _quantize_constant(node)
+        model = _take_pixels(model)
+    model.input(0).set_names({INPUT})
+    model.output(0).set_names({OUTPUT})
+    openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+def embed(path: Path, text: str) -> None:
+    """Store ``text`` in rt_info under "edgevision"."""
+    openvino = import_openvino()
+    weights = path.with_suffix(".bin").read_bytes()
+    model = openvino.Core().read_model(path.read_bytes(), weights)
+    model.set_rt_info(text, ["edgevision"])
+    openvino.save_model(model, str(path), compress_to_fp16=False)
+
+
+def kernels(path: Path) -> list[Kernel]:
+    """Multiply-accumulate operators, from the file."""
+    model = import_openvino().Core().read_model(str(path))
+    return [_kernel(node) for node in model.get_ordered_ops() if node.get_type_name() in _KERNELS]
+
+
+def executed(path: Path) -> list[tuple[str, bool]]:
+    """Operators of the graph compiled for this CPU."""
+    core = import_openvino().Core()
+    compiled = core.compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = []
+    for node in compiled.get_runtime_model().get_ordered_ops():
+        info = node.get_rt_info()
+        kind, precision = info["layerType"].astype(str), info["runtimePrecision"].astype(str)
+        if kind in _EXECUTED:
+            found.append((kind, precision in ("i8", "u8")))
+    return found
+
+
+def _quantize_constant(node: Any) -> None:
+    openvino = import_openvino()
+    ops = openvino.opset13
+    constant = node.input(1).get_source_output().get_node()
+    if constant.get_type_name() != "Constant":
+        return  # a product of two activations
+    kernel = constant.data
+    stored, scale = to_grid(kernel, _channel_axes(node, kernel.ndim))
+    real = ops.multiply(ops.convert(ops.constant(stored), "f32"), ops.constant(scale))
+    node.input(1).replace_source_output(real.output(0))
+
+
+def _channel_axes(node: Any, rank: int) -> tuple[int, ...]:
+    """Axes that run over output channels, in OpenVINO's layouts."""
+    kind = node.get_type_name()
+    if kind == "GroupConvolution":
+        return (0, 1)
+    if kind == "ConvolutionBackpropData":
+        return (1,)
+    if kind == "GroupConvolutionBackpropData":
+        return (0, 2)
+    if kind == "MatMul" and not node.get_attributes()["transpose_b"]:
+        return (rank - 1,)
+    return (rank - 2,) if kind == "MatMul" else (0,)
+
+
+def _take_pixels(model: Any) -> Any:
+    """Let the input be uint8, as raw pixels are."""
+    openvino = import_openvino()
+    from openvino.preprocess import PrePostProcessor
+
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8)
+    return steps.build()
+
+
+def _kernel(node: Any) -> Kernel:
+    kind = node.get_type_name()
+    weights = list(node.input(1).get_shape())
+    values, output = list(node.input(0).get_shape()), list(node.output(0).get_shape())
+    if kind == "MatMul":
+        per_value = values[-2] if node.get_attributes()["transpose_a"] else values[-1]
+        macs = math.prod(output) * per_value
+    elif kind.endswith("BackpropData"):
+        macs = math.prod(values) * math.prod(weights[2 if kind.startswith("Group") else 1 :])
+    else:
+        macs = math.prod(output) * math.prod(weights[2 if kind == "GroupConvolution" else 1 :])
+    stored = _stored_constant(node.input(1).get_source_output().get_node())
+    is_int8 = stored is not None and stored.get_element_type().to_string() == "i8" and _is_integer_value(node)
+    size = 0 if stored is None else math.prod(weights) * stored.get_element_type().bitwidth // 8
+    return Kernel(node.get_friendly_name(), kind, int(macs), size, is_int8)
+
+
+def _stored_constant(node: Any) -> Any:
+    """The constant behind a kernel operand, through its scale and conversion."""
+    while node.get_type_name() in ("Multiply", "Subtract", "Convert", "Reshape"):
+        node = node.input(0).get_source_output().get_node()
+    return node if node.get_type_name() == "Constant" else None
+
+
+def _is_integer_value(node: Any) -> bool:
+    """Whether the other operand lies on an 8-bit grid: a FakeQuantize, or pixels as they are."""
+    source = node.input(0).get_source_output().get_node()
+    while source.get_type_name() in _MOVING:
+        source = source.input(0).get_source_output().get_node()
+    if source.get_type_name() == "FakeQuantize":
+        return bool(source.get_attributes()["levels"] == 256)
+    if source.get_type_name() != "Convert":
+        return False
+    return bool(source.input(0).get_source_output().get_element_type().to_string() == "u8")

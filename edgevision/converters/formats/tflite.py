@@ -1,0 +1,115 @@
+"""Keras model to TFLite.
+
+The converter is given no representative data set: the grids are in the graph, and it derives the int8 kernels from
+constants that already lie on their grid (``quantize.weights``), per channel, dense layers included.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from edgevision.converters.formats.exported import INPUT, OUTPUT, Kernel, Source
+from edgevision.runtime.errors import ConversionError
+
+_KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
+
+
+def export(source: Source, path: Path) -> None:
+    """Write a .tflite file; raw pixels uint8 (1, H, W, C) in, float32 out."""
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(source.saved_model())
+    if source.ranges is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = tf.uint8
+    try:
+        path.write_bytes(converter.convert())
+    except Exception as error:  # the converter raises several unrelated types
+        raise ConversionError("TFLite's converter refused the model", got=str(error).splitlines()[0]) from error
+    _rename(path)
+
+
+def embed(path: Path, text: str) -> None:
+    """Store ``text`` as the metadata buffer "edgevision"."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    model = _read(path)
+    buffer = schema.BufferT()
+    buffer.data = list(text.encode())
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = b"edgevision", len(model.buffers) - 1
+    model.metadata = [item for item in model.metadata or [] if item.name != b"edgevision"] + [entry]
+    _write(path, model)
+
+
+def kernels(path: Path) -> list[Kernel]:
+    """Multiply-accumulate operators, from the flatbuffer."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    names = {value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")}
+    model = _read(path)
+    found = []
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            kind = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            if kind in _KERNELS:
+                found.append(_kernel(model, graph, operator, kind))
+    return found
+
+
+def _kernel(model: Any, graph: Any, operator: Any, kind: str) -> Kernel:
+    from tensorflow.lite.python.schema_py_generated import TensorType
+
+    first = 2 if kind == "TRANSPOSE_CONV" else 0  # its inputs are (output shape, weights, values)
+    values, weights, output = (graph.tensors[operator.inputs[first]], graph.tensors[operator.inputs[1]], graph.tensors[operator.outputs[0]])
+    shape = list(weights.shape)
+    if kind == "TRANSPOSE_CONV":  # every input value meets every weight of its channel
+        macs = math.prod(values.shape) * math.prod(shape[:3])
+    else:
+        per_output = {"CONV_2D": shape[1:], "DEPTHWISE_CONV_2D": shape[1:3]}.get(kind, [values.shape[-1]])
+        macs = math.prod(output.shape) * math.prod(per_output)
+    stored = model.buffers[weights.buffer].data
+    is_int8 = values.type == weights.type == TensorType.INT8
+    return Kernel(output.name.decode(), kind, int(macs), 0 if stored is None else len(stored), bool(is_int8))
+
+
+def executed(path: Path) -> list[tuple[str, bool]]:
+    """Operators of the loaded interpreter and whether values and weights are int8 there."""
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(path))
+    interpreter.allocate_tensors()
+    dtypes = {item["index"]: item["dtype"] for item in interpreter.get_tensor_details()}
+    found = []
+    for operator in interpreter._get_ops_details():  # the only list of operators there is
+        if operator["op_name"] in _KERNELS:
+            operands = operator["inputs"][1:3] if operator["op_name"] == "TRANSPOSE_CONV" else operator["inputs"][:2]
+            found.append((operator["op_name"], all(dtypes.get(index) == np.int8 for index in operands)))
+    return found
+
+
+def _rename(path: Path) -> None:
+    """Give input and output the names they have in every format."""
+    model = _read(path)
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = INPUT.encode(), OUTPUT.encode()
+    for signature in model.signatureDefs or []:
+        signature.inputs[0].name, signature.outputs[0].name = INPUT.encode(), OUTPUT.encode()
+    _write(path, model)
+
+
+def _read(path: Path) -> Any:
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    return flatbuffer_utils.read_model(str(path))
+
+
+def _write(path: Path, model: Any) -> None:
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))

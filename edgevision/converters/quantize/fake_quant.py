@@ -1,0 +1,84 @@
+"""The range of a tensor on its 8-bit grid, and the Keras layer that rounds to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+#: Steps of an unsigned 8-bit tensor.
+STEPS = 255
+
+
+@dataclass(frozen=True)
+class Range:
+    """Real values ``low``..``high`` of a tensor stored as uint8: both ends and 0.0 lie on the grid.
+
+    Attributes:
+        scale: Real value of one step.
+        zero_point: Stored value of 0.0, 0..255.
+    """
+
+    scale: float
+    zero_point: int
+
+    @property
+    def low(self) -> float:
+        """Real value of stored 0."""
+        return -self.zero_point * self.scale
+
+    @property
+    def high(self) -> float:
+        """Real value of stored 255."""
+        return (STEPS - self.zero_point) * self.scale
+
+    @classmethod
+    def covering(cls, low: float, high: float) -> Range:
+        """The grid for values seen between ``low`` and ``high``, widened to hold 0.0 and moved so that 0.0 is exact."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        scale = (high - low) / STEPS
+        # A tensor that is always (almost) zero: any grid holds it; an absurdly fine one would overflow int32 biases.
+        scale = max(scale, 1e-6)
+        return cls(scale, min(max(round(-low / scale), 0), STEPS))
+
+
+#: Raw pixels: stored value = grey level.
+PIXELS = Range(1.0, 0)
+
+#: Grids that integer kernels demand for the outputs of these functions (TFLite's quantisation specification).
+FIXED_RANGES = {"softmax": Range(1 / 256, 0), "sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
+
+
+def fake_quantize_layer() -> Any:
+    """The Keras layer class; made on first use, because importing this file must not import Keras."""
+    global _layer  # noqa: PLW0603
+    if _layer is None:
+        _layer = _define()
+    return _layer
+
+
+_layer: Any = None
+
+
+def _define() -> Any:
+    import keras
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("edgevision")
+    class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
+        """Rounds float32 values to an 8-bit grid, straight-through gradient inside the range."""
+
+        def __init__(self, scale: float, zero_point: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.range = Range(scale, zero_point)
+
+        def call(self, inputs: Any) -> Any:
+            return tf.quantization.fake_quant_with_min_max_args(inputs, self.range.low, self.range.high)
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+        def get_config(self) -> dict[str, Any]:
+            config: dict[str, Any] = super().get_config()
+            return config | {"scale": self.range.scale, "zero_point": self.range.zero_point}
+
+    return FakeQuantize

@@ -1,0 +1,113 @@
+"""Per-channel scale-and-offset operations (batch norm, rescaling, preprocessing) into their neighbours' weights.
+
+Everything here is exact up to float rounding; the arithmetic is done in float64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgevision.converters.quantize.graph import Array, Graph, Op
+from edgevision.runtime.errors import UnsupportedLayerError
+from edgevision.runtime.spec import Preprocessing
+
+def prepend_normalization(graph: Graph, preprocessing: Preprocessing) -> None:
+    """Put ``(pixel - mean) * scale`` behind the graph's input, so that the input is raw pixels 0..255."""
+    if preprocessing.is_raw:
+        return
+    scale = np.asarray(preprocessing.scale, np.float64)
+    weights: list[Array] = [scale.astype(np.float32), (-np.asarray(preprocessing.mean) * scale).astype(np.float32)]
+    source = graph.input
+    graph.insert_after(source.name, Op("normalization_of_pixels", "Affine", [source.name], source.shape, {}, weights))
+
+
+def fold(graph: Graph) -> None:
+    """Fold every "Affine" it can; turn the rest into 1x1 depthwise convolutions."""
+    while any(_fold_one(graph, op) for op in list(graph) if op.kind == "Affine"):
+        pass
+    for op in list(graph):
+        if op.kind == "Affine":
+            _to_depthwise(op)
+
+
+def _fold_one(graph: Graph, op: Op) -> bool:
+    """Fold one operation into a neighbour; whether that was possible."""
+    before = graph.ops[op.inputs[0]]
+    if (before.has_kernel or before.kind == "Affine") and graph.sole_consumer(before.name) is op:
+        _into_previous(before, op)
+        graph.remove(op.name)
+        return True
+    target = _kernel_ahead(graph, op)
+    if target is not None:
+        _into_next(target, op)
+        graph.remove(op.name)
+        return True
+    return False
+
+
+def _into_previous(before: Op, op: Op) -> None:
+    scale, offset = (weight.astype(np.float64) for weight in op.weights)
+    kernel, bias = (weight.astype(np.float64) for weight in before.weights)
+    if before.kind == "DepthwiseConv2D":  # (h, w, channels, multiplier): output channel = channel * multiplier + m
+        kernel = kernel * scale.reshape(kernel.shape[2:])
+    else:  # the output channel is the last axis; an Affine's "kernel" is its own scale
+        kernel = kernel * scale
+    before.weights = [kernel.astype(np.float32), (bias * scale + offset).astype(np.float32)]
+
+
+def _can_move_forward(op: Op, behind: Op) -> bool:
+    """A padded convolution sees zeros at the border: an offset may not move past them, a scale may."""
+    return behind.kind == "Dense" or behind.config["padding"] == "valid" or not op.weights[1].any()
+
+
+def _into_next(behind: Op, op: Op) -> None:
+    kernel, bias = (weight.astype(np.float64) for weight in behind.weights)
+    repeats = kernel.shape[0] // op.weights[0].size if behind.kind == "Dense" else 1  # a Flatten lies between
+    scale, offset = (np.tile(weight.astype(np.float64), repeats) for weight in op.weights)
+    if behind.kind == "Dense":
+        axis_scale, contribution = scale[:, None], offset @ kernel
+    elif behind.kind == "DepthwiseConv2D":
+        axis_scale, contribution = scale[:, None], (kernel.sum((0, 1)) * offset[:, None]).reshape(-1)
+    else:
+        axis_scale, contribution = _grouped(kernel, scale), (_grouped(kernel, offset) * kernel).sum((0, 1, 2))
+    behind.weights = [(kernel * axis_scale).astype(np.float32), (bias + contribution).astype(np.float32)]
+
+
+def _grouped(kernel: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Per-input-channel ``values`` (in,) against a kernel (h, w, in / groups, out) of a grouped convolution."""
+    per_group, outputs = kernel.shape[2:]
+    groups = len(values) // per_group
+    return np.repeat(values.reshape(groups, per_group), outputs // groups, axis=0).T
+
+
+def _kernel_ahead(graph: Graph, op: Op) -> Op | None:
+    """The kernel operation ahead that can take ``op`` in, if everything on the way there commutes with it."""
+    step = graph.sole_consumer(op.name)
+    while step is not None and _commutes(op, step):
+        step = graph.sole_consumer(step.name)
+    return step if step is not None and step.has_kernel and _can_move_forward(op, step) else None
+
+
+def _commutes(op: Op, step: Op) -> bool:
+    """Averages commute with any affine map (TensorFlow's padded ones count real pixels only), maxima with increasing
+    ones, zero padding with a scale; flattening repeats the channel pattern at every position."""
+    if step.kind == "ZeroPadding2D":
+        return not op.weights[1].any()
+    if step.kind in ("MaxPooling2D", "GlobalMaxPooling2D"):
+        return bool((op.weights[0] > 0).all())
+    is_flatten = step.kind == "Reshape" and len(step.shape) == 1
+    return is_flatten or step.kind in ("AveragePooling2D", "GlobalAveragePooling2D")
+
+
+def _to_depthwise(op: Op) -> None:
+    """An "Affine" that nothing takes in: a 1x1 depthwise convolution, which integer kernels know."""
+    if len(op.shape) != 3:
+        raise UnsupportedLayerError(
+            f"layer {op.name!r} scales {len(op.shape) + 1}-dimensional values by channel and no neighbour can take it in",
+            expected="a convolution or dense layer beside it",
+            cure="move the layer",
+        )
+    scale, offset = op.weights
+    op.kind = "DepthwiseConv2D"
+    op.weights = [scale.reshape(1, 1, -1, 1), offset]
+    op.config = {"kernel_size": (1, 1), "strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1), "depth_multiplier": 1}

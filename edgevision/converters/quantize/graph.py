@@ -1,0 +1,101 @@
+"""A Keras model as a flat list of single-output operations with their weights as arrays.
+
+Passes rewrite this list; ``build.build_model`` turns it back into a Keras model. Keras' own graph is not meant to be
+edited, and nested models, shared layers and fused activations would make every pass harder than it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+#: Operations that multiply a kernel with their input: their kernels are quantised per output channel.
+KERNEL_KINDS = ("Conv2D", "DepthwiseConv2D", "Dense")
+
+
+@dataclass
+class Op:
+    """One operation.
+
+    Attributes:
+        name: Unique in its graph.
+        kind: Keras layer class that performs it, or "Input", or "Affine" (x * scale + offset per channel).
+        inputs: Names of the operations whose outputs it takes, in order.
+        shape: Its output's shape without the batch, channels last.
+        config: Arguments of the Keras layer.
+        weights: float32 arrays: kernel (as Keras lays it out) and bias (channels,) for ``KERNEL_KINDS``;
+            scale and offset (channels,) for "Affine".
+    """
+
+    name: str
+    kind: str
+    inputs: list[str]
+    shape: tuple[int, ...]
+    config: dict[str, Any] = field(default_factory=dict)
+    weights: list[Array] = field(default_factory=list)
+
+    @property
+    def has_kernel(self) -> bool:
+        """Whether it multiplies a kernel with its input."""
+        return self.kind in KERNEL_KINDS
+
+
+@dataclass
+class Graph:
+    """Operations in an order in which each comes after its inputs; one image input, one output."""
+
+    ops: dict[str, Op]
+    output: str
+
+    def __iter__(self) -> Iterator[Op]:
+        return iter(self.ops.values())
+
+    @property
+    def input(self) -> Op:
+        """The image input."""
+        return next(op for op in self if op.kind == "Input")
+
+    def consumers(self, name: str) -> list[Op]:
+        """The operations that take the output of ``name``."""
+        return [op for op in self if name in op.inputs]
+
+    def sole_consumer(self, name: str) -> Op | None:
+        """The only operation that takes the output of ``name``; None if there are several, none, or it is the output."""
+        found = self.consumers(name)
+        return found[0] if len(found) == 1 and name != self.output else None
+
+    def remove(self, name: str) -> None:
+        """Take a single-input operation out; its input takes its place."""
+        op = self.ops.pop(name)
+        (source,) = op.inputs
+        for other in self:
+            other.inputs = [source if item == name else item for item in other.inputs]
+        if self.output == name:
+            self.output = source
+
+    def insert_after(self, name: str, new: Op) -> None:
+        """Put a single-input operation behind ``name``: everything that took ``name`` takes ``new``."""
+        for other in self:
+            other.inputs = [new.name if item == name else item for item in other.inputs]
+        if self.output == name:
+            self.output = new.name
+        ordered: dict[str, Op] = {}
+        for key, op in self.ops.items():
+            ordered[key] = op
+            if key == name:
+                ordered[new.name] = new
+        self.ops = ordered
+
+    def copy(self) -> Graph:
+        """A graph whose operations and weights can be changed without changing this one."""
+        ops = {
+            op.name: Op(op.name, op.kind, list(op.inputs), op.shape, dict(op.config), [w.copy() for w in op.weights])
+            for op in self
+        }
+        return Graph(ops, self.output)

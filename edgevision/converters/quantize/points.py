@@ -1,0 +1,65 @@
+"""Where integer kernels write 8-bit values: the tensors that need a grid of their own."""
+
+from __future__ import annotations
+
+from edgevision.converters.quantize.fake_quant import FIXED_RANGES, PIXELS, Range
+from edgevision.converters.quantize.graph import Graph, Op
+
+#: Kernels that compute in wide integers and requantise, with a ReLU behind them for free.
+_REQUANTISING = ("Conv2D", "DepthwiseConv2D", "Dense", "Add")
+#: Values come out as they went in: they are on the grid already.
+_ON_GRID = ("MaxPooling2D", "GlobalMaxPooling2D", "Reshape")
+#: The output has the grid of the input (TFLite's average pool cannot requantise) but is rounded or padded anew.
+_SAME_GRID = ("AveragePooling2D", "ZeroPadding2D")
+
+
+def is_fused(graph: Graph, op: Op) -> bool:
+    """Whether ``op`` computes and a ReLU behind it is part of the same kernel, so nothing is rounded in between."""
+    behind = graph.sole_consumer(op.name)
+    return op.kind in _REQUANTISING and behind is not None and behind.kind == "ReLU"
+
+
+def is_float_tail(graph: Graph, op: Op) -> bool:
+    """Whether ``op`` is a closing softmax, sigmoid or tanh: left in float, so that scores are not rounded to 1/256.
+
+    It is a handful of values behind the last multiply-accumulate; the artifact's output is float32 in any case.
+    """
+    return op.name == graph.output and op.kind == "Activation"
+
+
+def needs_grid(graph: Graph, op: Op) -> bool:
+    """Whether the output of ``op`` is rounded to a grid of its own or of its input."""
+    return not (op.kind in _ON_GRID or is_fused(graph, op) or is_float_tail(graph, op))
+
+
+def measured_points(graph: Graph) -> list[str]:
+    """Operations whose output range has to be seen on calibration images."""
+    return [op.name for op in graph if needs_grid(graph, op) and _given(op) is None and op.kind not in _SAME_GRID]
+
+
+def all_ranges(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
+    """The grid of every operation that needs one.
+
+    Args:
+        graph: The graph.
+        measured: A grid for each of ``measured_points``.
+    """
+    ranges: dict[str, Range] = {}
+    source: dict[str, Range] = {}  # the grid that the values of each operation lie on
+    for op in graph:
+        if op.kind in (*_ON_GRID, *_SAME_GRID):
+            source[op.name] = source[op.inputs[0]]
+        else:
+            given = _given(op) or measured.get(op.name)
+            if given is not None:
+                source[op.name] = given
+        if needs_grid(graph, op):
+            ranges[op.name] = source[op.name]
+    return ranges
+
+
+def _given(op: Op) -> Range | None:
+    """The grid that is known without looking."""
+    if op.kind == "Input":
+        return PIXELS
+    return FIXED_RANGES.get(op.config["activation"]) if op.kind == "Activation" else None

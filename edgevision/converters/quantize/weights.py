@@ -1,0 +1,45 @@
+"""Kernels on their int8 grid: symmetric, narrow (-127..127), one scale per output channel."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.converters.quantize.graph import Array, Graph, Op
+
+#: Largest stored weight; -128 is not used, so that the grid is symmetric.
+LIMIT = 127
+
+
+def channel_axes(op: Op) -> tuple[int, ...]:
+    """Axes of the kernel that run over output channels; each channel has its own scale."""
+    return (2, 3) if op.kind == "DepthwiseConv2D" else (op.weights[0].ndim - 1,)
+
+
+def to_grid(kernel: NDArray[np.floating], axes: tuple[int, ...]) -> tuple[NDArray[np.int8], Array]:
+    """Round a kernel to int8 per channel.
+
+    The largest weight of a channel is stored as +-127, so the scale can be found again from the rounded values alone:
+    exporters rely on it, because no format's converter carries the scales of constants through.
+
+    Args:
+        kernel: Real values.
+        axes: Axes that run over output channels.
+
+    Returns:
+        Stored values (kernel's shape) and float32 scales (kernel's shape with 1 on all other axes); real = stored * scale.
+    """
+    others = tuple(axis for axis in range(kernel.ndim) if axis not in axes)
+    largest = np.abs(kernel).max(axis=others, keepdims=True)
+    scale = np.where(largest > 0, largest / LIMIT, 1.0).astype(np.float32)
+    return np.rint(kernel / scale).astype(np.int8), scale
+
+
+def quantize_kernels(graph: Graph) -> Graph:
+    """A copy of the graph whose kernels lie on the int8 grid; biases stay as they are (they are stored in 32 bits)."""
+    rounded = graph.copy()
+    for op in rounded:
+        if op.has_kernel:
+            stored, scale = to_grid(op.weights[0], channel_axes(op))
+            op.weights[0] = stored.astype(np.float32) * scale
+    return rounded
