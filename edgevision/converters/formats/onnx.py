@@ -108,7 +108,7 @@ def _quantize_constants(graph: OnnxGraph, node: Any) -> None:
         return  # a product of two activations
     axis = graph.output_axis(node)
     stored, scale = to_grid(kernel, (axis,))
-    node.input[1] = graph.dequantize(node, node.input[1], stored, scale.ravel(), axis)
+    node.input[1] = graph.dequantize(node, stored, scale.ravel(), axis)
     step = graph.input_scale(node.input[0])
     bias = graph.constant(node.input[2]) if len(node.input) > 2 else None
     if step is None or bias is None:
@@ -116,7 +116,7 @@ def _quantize_constants(graph: OnnxGraph, node: Any) -> None:
     # float64: the product of two float32 scales is what the integer accumulator counts in
     steps = scale.ravel().astype(np.float64) * step
     counts = np.clip(np.rint(bias.ravel() / steps), -(2**31) + 1, 2**31 - 1)
-    node.input[2] = graph.dequantize(node, node.input[2], counts.astype(np.int32), steps.astype(np.float32), 0)
+    node.input[2] = graph.dequantize(node, counts.astype(np.int32), steps.astype(np.float32), 0)
 
 
 def _dequantized(graph: OnnxGraph, name: str) -> str | None:

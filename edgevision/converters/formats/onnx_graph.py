@@ -59,14 +59,15 @@ class OnnxGraph:
             self.model.graph.initializer.append(self._constants[name])
         return name
 
-    def dequantize(self, before: Any, name: str, stored: NDArray[Any], scale: NDArray[Any], axis: int) -> str:
+    def dequantize(self, before: Any, stored: NDArray[Any], scale: NDArray[Any], axis: int) -> str:
         """Put a DequantizeLinear of a stored constant in front of node ``before``; returns the real value's name.
 
-        The names carry the node's, because tf2onnx lets layers with equal constants share one.
+        The names are numbered, because tf2onnx lets layers with equal constants share one, and short, because its own
+        take several kilobytes in a small model.
         """
         from onnx import helper
 
-        base = f"{name}_for_{before.name}"
+        base = f"constant_{len(self._constants)}"
         zeros = np.zeros(scale.shape, stored.dtype)
         inputs = [f"{base}_stored", f"{base}_scale", f"{base}_zero_point"]
         for item, value in zip(inputs, (stored, scale.astype(np.float32), zeros)):

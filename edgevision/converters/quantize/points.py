@@ -37,25 +37,25 @@ def measured_points(graph: Graph) -> list[str]:
     return [op.name for op in graph if needs_grid(graph, op) and _given(op) is None and op.kind not in _SAME_GRID]
 
 
-def all_ranges(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
-    """The grid of every operation that needs one.
+def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
+    """The grid that the output values of each operation lie on; operations that write wide or float values are absent.
 
     Args:
         graph: The graph.
         measured: A grid for each of ``measured_points``.
     """
-    ranges: dict[str, Range] = {}
-    source: dict[str, Range] = {}  # the grid that the values of each operation lie on
+    grids: dict[str, Range] = {}
     for op in graph:
-        if op.kind in (*_ON_GRID, *_SAME_GRID):
-            source[op.name] = source[op.inputs[0]]
-        else:
-            given = _given(op) or measured.get(op.name)
-            if given is not None:
-                source[op.name] = given
-        if needs_grid(graph, op):
-            ranges[op.name] = source[op.name]
-    return ranges
+        carried = grids.get(op.inputs[0]) if op.kind in (*_ON_GRID, *_SAME_GRID) else measured.get(op.name)
+        grid = _given(op) or carried
+        if grid is not None and not is_fused(graph, op) and not is_float_tail(graph, op):
+            grids[op.name] = grid
+    return grids
+
+
+def rounded_outputs(graph: Graph, grids: dict[str, Range]) -> dict[str, Range]:
+    """Of ``value_grids``, those that a fake-quantise has to enforce: the rest is on its grid already."""
+    return {op.name: grids[op.name] for op in graph if needs_grid(graph, op)}
 
 
 def _given(op: Op) -> Range | None:

@@ -13,8 +13,8 @@ from edgevision.converters.quantize.correct import correct_biases
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.observe import Batches, Observer, Pixels, observe
-from edgevision.converters.quantize.points import all_ranges
-from edgevision.converters.quantize.weights import quantize_kernels
+from edgevision.converters.quantize.points import rounded_outputs, value_grids
+from edgevision.converters.quantize.weights import quantize_kernels, round_biases
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,12 @@ def quantize(graph: Graph, batches: Batches, correction: Pixels, held_out: Batch
     }
     candidates: list[tuple[Graph, dict[str, Range], str, bool]] = []
     for name, estimate in estimates.items():
-        ranges = all_ranges(graph, {key: estimate(observer) for key, observer in observers.items()})
-        candidates.append((rounded, ranges, name, False))
-        candidates.append((correct_biases(graph, rounded, ranges, correction), ranges, name, True))
+        grids = value_grids(graph, {key: estimate(observer) for key, observer in observers.items()})
+        ranges = rounded_outputs(graph, grids)
+        for is_corrected in (False, True):
+            candidate = correct_biases(graph, rounded, ranges, correction) if is_corrected else rounded.copy()
+            round_biases(candidate, grids)
+            candidates.append((candidate, ranges, name, is_corrected))
     errors = _errors(graph, [candidate[:2] for candidate in candidates], held_out)
     best = int(np.argmin(errors))
     names = [f"{by}{', bias corrected' if corrected else ''}" for _, _, by, corrected in candidates]
