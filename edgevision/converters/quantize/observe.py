@@ -79,3 +79,9 @@ def observe(graph: Graph, batches: Batches) -> dict[str, Observer]:
             for name, value in zip(names, values):
                 see(observers[name], value.numpy())
     return observers
+
+
+def batch_size(graph: Graph, budget: int = 256 * 2**20) -> int:
+    """How many images (1..32) may go through at once so that all observed values stay within ``budget`` bytes."""
+    one_image = 4 * sum(int(np.prod(op.shape)) for op in graph)
+    return max(1, min(32, budget // one_image))

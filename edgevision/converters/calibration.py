@@ -1,0 +1,86 @@
+"""Calibration images: the very pixels the device will see, in three groups that do not overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.datasets import open_images
+from edgevision.datasets.dataset import Dataset
+from edgevision.runtime.errors import DatasetError
+from edgevision.runtime.preprocess import resize
+from edgevision.runtime.spec import Preprocessing
+
+Pixels = NDArray[np.uint8]
+
+#: At most so many images set ranges, choose between candidates, and judge.
+_RANGES, _CHOICE, _JUDGEMENT = 300, 200, 1000
+#: Pixels are kept decoded up to this many bytes; beyond it they are decoded anew on each pass.
+_CACHE_BYTES = 256 * 2**20
+
+
+class PixelSet:
+    """Images of a data set as the model's input pixels.
+
+    Attributes:
+        dataset: Where they come from.
+        preprocessing: What turns them into pixels; its normalisation is not applied.
+    """
+
+    def __init__(self, dataset: Dataset, preprocessing: Preprocessing) -> None:
+        self.dataset, self.preprocessing = dataset, preprocessing
+        size = preprocessing.height * preprocessing.width * preprocessing.channels
+        self._cache: dict[int, Pixels] | None = {} if size * len(dataset) <= _CACHE_BYTES else None
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def batches(self, size: int = 32) -> Iterator[Pixels]:
+        """uint8 (n, H, W, C) with n = ``size`` but in the last one.
+
+        Raises:
+            ImageError: An image is damaged; the message names it.
+        """
+        for start in range(0, len(self), size):
+            yield self.head(size, start)
+
+    def head(self, count: int, start: int = 0) -> Pixels:
+        """Up to ``count`` images from ``start`` on, uint8 (n, H, W, C)."""
+        return np.stack([self._pixels(index) for index in range(start, min(start + count, len(self)))])
+
+    def _pixels(self, index: int) -> Pixels:
+        if self._cache is not None and index in self._cache:
+            return self._cache[index]
+        pixels = resize(self.dataset[index].decode(), self.preprocessing)
+        if self._cache is not None:
+            self._cache[index] = pixels
+        return pixels
+
+
+class CalibrationSet:
+    """Unlabelled images in three groups: one sets ranges, one chooses between candidates, one judges the result.
+
+    Attributes:
+        ranges: At most 300 images.
+        choice: At most 200.
+        judgement: At most 1,000; the accuracy gate uses them when there is no evaluation data.
+        is_shared: Whether there were too few images for three groups, so that each group is all of them.
+        sha256: Content hash of all images used.
+    """
+
+    def __init__(self, data: str | Path, preprocessing: Preprocessing, seed: int = 0) -> None:
+        dataset = open_images(data)
+        if len(dataset) == 0:
+            raise DatasetError(f"{data} holds no images", expected="at least one image to calibrate with", cure="check the path")
+        count = len(dataset)
+        order = np.random.default_rng(seed).permutation(count)  # folders come sorted by class
+        self.is_shared = count < 10
+        ends = np.cumsum([min(_RANGES, count * 2 // 5), min(_CHOICE, count // 5), _JUDGEMENT])
+        groups = [order] * 3 if self.is_shared else [order[a:b] for a, b in zip([0, *ends], ends)]
+        self.ranges, self.choice, self.judgement = (PixelSet(dataset.subset(group), preprocessing) for group in groups)
+        used = order if self.is_shared else order[: ends[-1]]
+        self.count = len(used)
+        self.sha256 = dataset.subset(used).content_hash()

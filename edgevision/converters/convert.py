@@ -1,0 +1,177 @@
+"""convert: a trained Keras model and calibration images in, a checked bundle out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from edgevision.converters.calibration import CalibrationSet, PixelSet
+from edgevision.converters.card import model_card
+from edgevision.converters.check import check
+from edgevision.converters.export import export_all, open_artifact
+from edgevision.converters.gate import verdict
+from edgevision.converters.golden import COUNT, make_golden, synthetic_pixels
+from edgevision.converters.labels import settle_labels
+from edgevision.converters.parity import answer
+from edgevision.converters.provenance import provenance
+from edgevision.converters.quantize.observe import batch_size
+from edgevision.converters.quantize.quantize import Quantized, quantize
+from edgevision.converters.source import SourceModel, load_source
+from edgevision.datasets import open_dataset
+from edgevision.datasets.dataset import Dataset
+from edgevision.runtime.bundle import Bundle, file_entry, golden_bytes, write_bundle
+from edgevision.runtime.errors import InputError, OutputExistsError
+from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision
+from edgevision.runtime.session import Session
+from edgevision.runtime.spec import Interpolation, ResizePolicy
+
+#: progress(stage, done, total)
+Progress = Callable[[str, int, int], None]
+
+
+def convert(
+    model: Any,
+    calibration: str | Path,
+    out: str | Path,
+    *,
+    evaluate: str | Path | None = None,
+    labels: Sequence[str] | None = None,
+    preprocess: str | None = None,
+    input_size: tuple[int, int] | None = None,
+    resize: ResizePolicy = "stretch",
+    interpolation: Interpolation = "bilinear",
+    antialias: bool = True,
+    formats: Sequence[str] = get_args(ModelFormat),
+    precisions: Sequence[str] = get_args(Precision),
+    max_drop: float = 1.0,
+    golden: str = "real",
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Bundle:
+    """Quantise a Keras model once, export it to every format, check each file, and write one bundle.
+
+    A failed check does not stop the bundle from being written; ``bundle.manifest.gate.passed`` tells.
+
+    Args:
+        model: Path of a .keras or .h5 file, or a keras.Model; an image classifier.
+        calibration: Images without labels, any folder layout, zip or .npz: what the device will see.
+        out: Directory to write, usually NAME.edge.
+        evaluate: Labelled images for the accuracy gate (the test split if there is one). None: the gate counts how
+            often each artifact agrees with the float model on calibration images that nothing else used.
+        labels: Class names in the order of the model's outputs; None takes them from the model, else from the data.
+        preprocess: How pixels were prepared in training (``spec.NORMALIZATIONS``); None reads it from the model.
+        input_size: (height, width), pixels, for models that leave it open.
+        resize: "stretch", "crop" or "letterbox"; used unless the model carries its own, like the next two.
+        interpolation: "nearest", "bilinear", "bicubic" or "lanczos".
+        antialias: Whether shrinking widens the kernel.
+        formats: Any of "tflite", "onnx", "openvino".
+        precisions: Any of "int8", "float32".
+        max_drop: Allowed loss against float, points (percent).
+        golden: "real" stores a few of the checked images in the bundle, "synthetic" stores made-up ones.
+        force: Replace a bundle at ``out``.
+        progress: Called as progress(stage, done, total).
+
+    Raises:
+        OutputExistsError: ``out`` exists and ``force`` is not given.
+        ModelError: The model cannot be read or used (UnsupportedLayerError: one of its layers).
+        InputError: An option is wrong, missing or contradicts the model (DatasetError, ImageError: the data).
+        ConversionError: An exporter refused the model.
+        MissingPackageError: A package of the ``convert`` extra is not installed.
+    """
+    _check_options(formats, precisions, golden, max_drop)
+    if Path(out).exists() and not force:
+        raise OutputExistsError(out)
+    wanted = [(item, precision) for precision in precisions for item in formats]
+    steps = _Steps(progress, 4 + len(wanted))
+    steps("reading the model")
+    source = load_source(
+        model, preprocess=preprocess, input_size=input_size, resize=resize, interpolation=interpolation, antialias=antialias
+    )
+    tested = None if evaluate is None else open_dataset(evaluate, prefer="test")
+    manifest = Manifest(
+        "classification", settle_labels(source, labels, tested, calibration), source.scores, source.preprocessing
+    )
+    tested = None if tested is None else tested.aligned_to(manifest.labels)
+    images = CalibrationSet(calibration, source.preprocessing)
+    steps("quantising")
+    quantized = _quantize(source, images)
+    with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        exported = export_all(source.graph, quantized, manifest, folder, wanted, lambda item: steps(f"exporting {item}"))
+        sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
+        steps("checking")
+        judged = images.judgement if tested is None else PixelSet(tested, source.preprocessing)
+        manifest = dataclasses.replace(
+            manifest,
+            artifacts=_check(source, quantized, exported, sessions, manifest, judged, tested, max_drop),
+            provenance=provenance(source, quantized, images, tested, golden),
+        )
+        gate = verdict(manifest.artifacts, max_drop, tested is not None, len(judged), images.is_shared)
+        manifest = dataclasses.replace(manifest, gate=gate)
+        shape = source.graph.input.shape
+        pixels = judged.head(COUNT) if golden == "real" else synthetic_pixels((shape[0], shape[1], shape[2]))
+        extra = {
+            "golden.npz": golden_bytes(make_golden(pixels, sessions)),
+            "README.md": model_card(Path(out).name, manifest).encode(),
+        }
+        steps("writing the bundle")
+        return _write(Path(out), manifest, folder, extra, force)
+
+
+class _Steps:
+    """Counts stages as they begin."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._begun = progress, total, 0
+
+    def __call__(self, stage: str) -> None:
+        if self._progress is not None:
+            self._progress(stage, self._begun, self._total)
+        self._begun += 1
+
+
+def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: str, max_drop: float) -> None:
+    choices = (
+        ("formats", formats, get_args(ModelFormat)),
+        ("precisions", precisions, get_args(Precision)),
+        ("golden", (golden,), ("real", "synthetic")),
+    )
+    for name, given, known in choices:
+        wrong = [item for item in given if item not in known]
+        if wrong or not given or len(set(given)) != len(given):
+            raise InputError(f"{name} is not usable", expected="one or more of " + ", ".join(known), got=", ".join(given) or "none")
+    if not 0 <= max_drop <= 100:
+        raise InputError("max_drop is not usable", expected="points from 0 to 100", got=str(max_drop))
+
+
+def _quantize(source: SourceModel, images: CalibrationSet) -> Quantized:
+    size = batch_size(source.graph)
+    correction = images.ranges.head(4 * size)
+    return quantize(
+        source.graph, lambda: images.ranges.batches(size), correction, lambda: images.choice.batches(size)
+    )
+
+
+def _check(
+    source: SourceModel,
+    quantized: Quantized,
+    exported: list[Artifact],
+    sessions: dict[str, Session],
+    manifest: Manifest,
+    judged: PixelSet,
+    tested: Dataset | None,
+    max_drop: float,
+) -> tuple[Artifact, ...]:
+    answers = answer(source, quantized.model(), sessions, judged.batches(batch_size(source.graph)))
+    targets = None if tested is None else tested.targets
+    return tuple(check(item, answers, manifest, targets, max_drop) for item in exported)
+
+
+def _write(out: Path, manifest: Manifest, folder: Path, extra: dict[str, bytes], force: bool) -> Bundle:
+    manifest = dataclasses.replace(manifest, files=tuple(file_entry(name, data) for name, data in extra.items()))
+    models: dict[str, Path | bytes] = {e.name: folder / e.name for item in manifest.artifacts for e in item.files}
+    return write_bundle(out, manifest, {**models, **extra}, force=force)

@@ -1,0 +1,76 @@
+"""One quantised model to files: every format and precision that was asked for, each with its essentials inside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+from edgevision.converters import formats
+from edgevision.converters.formats.exported import INPUT, OUTPUT, Int8Share, Source
+from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.quantize import Quantized
+from edgevision.runtime.backends import open_session
+from edgevision.runtime.bundle import file_entry
+from edgevision.runtime.embedded import essentials
+from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision
+from edgevision.runtime.session import Session
+from edgevision.runtime.spec import TensorSpec
+
+
+def export_all(
+    graph: Graph,
+    quantized: Quantized,
+    manifest: Manifest,
+    folder: Path,
+    wanted: Sequence[tuple[str, str]],
+    tell: Callable[[str], None],
+) -> list[Artifact]:
+    """Write the files into ``folder``.
+
+    Args:
+        graph: Float graph, raw pixels in.
+        quantized: The quantised one.
+        manifest: What goes into every file: task, labels, scores, preprocessing.
+        folder: Where to write.
+        wanted: (format, precision) of each artifact.
+        tell: Called with each artifact's name before it is made.
+
+    Raises:
+        ConversionError: An exporter refused the model.
+    """
+    sources = {"float32": Source(graph, None, folder), "int8": Source(quantized.graph, quantized.ranges, folder)}
+    artifacts = []
+    for format_name, precision in wanted:
+        path = folder / f"{precision}{formats.SUFFIXES[format_name]}"
+        tell(path.name)
+        artifacts.append(_export(sources[precision], format_name, path, manifest))
+    return artifacts
+
+
+def _export(source: Source, format_name: str, path: Path, manifest: Manifest) -> Artifact:
+    exporter = formats.of(format_name)
+    exporter.export(source, path)
+    share = Int8Share.of(exporter.kernels(path))
+    shape, classes = source.graph.input.shape, source.graph.ops[source.graph.output].shape
+    artifact = Artifact(
+        path.name,
+        cast(ModelFormat, format_name),
+        cast(Precision, source.precision),
+        files=(),
+        inputs=(TensorSpec(INPUT, (1, *shape), "uint8"),),
+        outputs=(TensorSpec(OUTPUT, (1, *classes), "float32"),),
+        int8_macs=share.macs,
+        int8_weight_bytes=share.weight_bytes,
+        float_ops=share.float_ops if source.precision == "int8" else (),
+    )
+    exporter.embed(path, essentials(manifest, artifact))
+    paths = [path, path.with_suffix(".bin")] if format_name == "openvino" else [path]
+    return dataclasses.replace(artifact, files=tuple(file_entry(item.name, item.read_bytes()) for item in paths))
+
+
+def open_artifact(artifact: Artifact, folder: Path) -> Session:
+    """The artifact in its engine, on one thread: results do not depend on it, and other work goes on beside it."""
+    parts = [(folder / entry.name).read_bytes() for entry in artifact.files]
+    return open_session(artifact.format, parts[0], parts[1] if len(parts) > 1 else None, 1)

@@ -1,0 +1,60 @@
+"""What a trainer knew about its model, stored in the .keras file: the zip entry ``edgevision.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from edgevision.runtime.errors import ModelError
+
+_ENTRY = "edgevision.json"
+
+
+def write_metadata(path: str | Path, metadata: dict[str, Any]) -> None:
+    """Store ``metadata`` in the .keras file at ``path``, in place of what was stored before.
+
+    The file is rewritten beside itself and renamed: interrupted, it is the old one, whole.
+
+    Raises:
+        ModelError: The file is no .keras file.
+    """
+    path = Path(path)
+    data = json.dumps(metadata, indent=2, sort_keys=True).encode() + b"\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with zipfile.ZipFile(path) as old, zipfile.ZipFile(temporary, "w") as new:
+            for entry in old.infolist():
+                if entry.filename != _ENTRY:
+                    new.writestr(entry, old.read(entry))
+            # A fixed date: the same training writes the same bytes.
+            new.writestr(zipfile.ZipInfo(_ENTRY), data)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except (zipfile.BadZipFile, FileNotFoundError) as error:
+        raise ModelError(f"{path} cannot hold metadata", expected="a .keras file", got=str(error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_metadata(path: str | Path) -> dict[str, Any] | None:
+    """What ``write_metadata`` stored; None in files of other trainers and formats.
+
+    Raises:
+        ModelError: The entry is damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as file:
+            if _ENTRY not in file.namelist():
+                return None
+            metadata = json.loads(file.read(_ENTRY))
+    except (zipfile.BadZipFile, ValueError) as error:
+        raise ModelError(f"{_ENTRY} in {path} is damaged", got=str(error), cure="train or save it again") from error
+    if not isinstance(metadata, dict):
+        raise ModelError(f"{_ENTRY} in {path} is not usable", expected="an object", got=type(metadata).__name__)
+    return metadata

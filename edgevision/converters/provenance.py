@@ -1,0 +1,56 @@
+"""Where a bundle came from: enough to make it again."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+from typing import Any
+
+from edgevision.converters.calibration import CalibrationSet
+from edgevision.converters.quantize.quantize import Quantized
+from edgevision.converters.source import SourceModel
+from edgevision.datasets.dataset import Dataset
+
+_TOOLS = ("edgevision", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "openvino", "ai-edge-litert", "numpy", "pillow")
+
+
+def provenance(
+    source: SourceModel, quantized: Quantized, images: CalibrationSet, tested: Dataset | None, golden: str
+) -> dict[str, Any]:
+    """Plain values for the manifest: hashes, recipe, tool versions, time (UTC)."""
+    evaluation = None
+    if tested is not None:
+        evaluation = {"images": len(tested), "split": tested.split, "sha256": tested.content_hash()}
+    return {
+        "source": {"name": source.name, "sha256": source.sha256},
+        "calibration": {
+            "images": images.count,
+            "ranges": len(images.ranges),
+            "choice": len(images.choice),
+            "judgement": len(images.judgement),
+            "sha256": images.sha256,
+        },
+        "evaluation": evaluation,
+        "golden": golden,
+        "recipe": {
+            "name": "static_wi8_ai8",
+            "weights": "int8, symmetric, per output channel",
+            "activations": "uint8 grid, asymmetric, per tensor",
+            "ranges": quantized.ranges_by,
+            "bias_corrected": quantized.bias_corrected,
+            "mean_squared_error": quantized.errors,
+        },
+        "versions": {"python": platform.python_version(), **_versions()},
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _TOOLS:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
