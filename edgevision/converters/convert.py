@@ -151,9 +151,8 @@ def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: st
 def _quantize(source: SourceModel, images: CalibrationSet) -> Quantized:
     size = batch_size(source.graph)
     correction = images.ranges.head(4 * size)
-    return quantize(
-        source.graph, lambda: images.ranges.batches(size), correction, lambda: images.choice.batches(size)
-    )
+    ranges, choice = (lambda: images.ranges.batches(size)), (lambda: images.choice.batches(size))
+    return quantize(source.graph, source.scores, ranges, correction, choice)
 
 
 def _check(

@@ -39,7 +39,7 @@ def provenance(
             "activations": "uint8 grid, asymmetric, per tensor",
             "ranges": quantized.ranges_by,
             "bias_corrected": quantized.bias_corrected,
-            "mean_squared_error": quantized.errors,
+            "divergence_nats": quantized.errors,
         },
         "versions": {"python": platform.python_version(), **_versions()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

@@ -32,6 +32,14 @@ def needs_grid(graph: Graph, op: Op) -> bool:
     return not (op.kind in _ON_GRID or is_fused(graph, op) or is_float_tail(graph, op))
 
 
+def logits_point(graph: Graph) -> str | None:
+    """The operation that writes a classifier's logits: the output, or what a closing softmax or sigmoid takes."""
+    last = graph.ops[graph.output]
+    if is_float_tail(graph, last):
+        last = graph.ops[last.inputs[0]]
+    return last.name if last.has_kernel else None
+
+
 def measured_points(graph: Graph) -> list[str]:
     """Operations whose output range has to be seen on calibration images."""
     return [op.name for op in graph if needs_grid(graph, op) and _given(op) is None and op.kind not in _SAME_GRID]
