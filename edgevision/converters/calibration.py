@@ -74,7 +74,9 @@ class CalibrationSet:
     def __init__(self, data: str | Path, preprocessing: Preprocessing, seed: int = 0) -> None:
         dataset = open_images(data)
         if len(dataset) == 0:
-            raise DatasetError(f"{data} holds no images", expected="at least one image to calibrate with", cure="check the path")
+            raise DatasetError(
+                f"{data} holds no images", expected="at least one image to calibrate with", cure="check the path"
+            )
         count = len(dataset)
         order = np.random.default_rng(seed).permutation(count)  # folders come sorted by class
         self.is_shared = count < 10

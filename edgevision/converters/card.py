@@ -28,7 +28,10 @@ def model_card(name: str, manifest: Manifest) -> str:
     if gate is not None:
         verdict = "passed" if gate.passed else "FAILED"
         note = f" ({gate.note})" if gate.note else ""
-        lines += [f"Accuracy gate: **{verdict}** on {gate.images} images, by {gate.basis}, at most {gate.max_drop:g} point lost{note}.", ""]
+        lines += [
+            f"Accuracy gate: **{verdict}** on {gate.images} images, by {gate.basis}, at most {gate.max_drop:g} point lost{note}.",
+            "",
+        ]
     lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
     lines += ["Classes: " + ", ".join(manifest.labels), ""]
     return "\n".join(lines)

@@ -89,7 +89,12 @@ def convert(
     steps = _Steps(progress, 4 + len(wanted))
     steps("reading the model")
     source = load_source(
-        model, preprocess=preprocess, input_size=input_size, resize=resize, interpolation=interpolation, antialias=antialias
+        model,
+        preprocess=preprocess,
+        input_size=input_size,
+        resize=resize,
+        interpolation=interpolation,
+        antialias=antialias,
     )
     tested = None if evaluate is None else open_dataset(evaluate, prefer="test")
     manifest = Manifest(
@@ -101,7 +106,9 @@ def convert(
     quantized = _quantize(source, images)
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        exported = export_all(source.graph, quantized, manifest, folder, wanted, lambda item: steps(f"exporting {item}"))
+        exported = export_all(
+            source.graph, quantized, manifest, folder, wanted, lambda item: steps(f"exporting {item}")
+        )
         sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
         steps("checking")
         judged = images.judgement if tested is None else PixelSet(tested, source.preprocessing)
@@ -143,7 +150,9 @@ def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: st
     for name, given, known in choices:
         wrong = [item for item in given if item not in known]
         if wrong or not given or len(set(given)) != len(given):
-            raise InputError(f"{name} is not usable", expected="one or more of " + ", ".join(known), got=", ".join(given) or "none")
+            raise InputError(
+                f"{name} is not usable", expected="one or more of " + ", ".join(known), got=", ".join(given) or "none"
+            )
     if not 0 <= max_drop <= 100:
         raise InputError("max_drop is not usable", expected="points from 0 to 100", got=str(max_drop))
 

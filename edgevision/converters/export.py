@@ -14,6 +14,7 @@ from edgevision.converters.quantize.quantize import Quantized
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import file_entry
 from edgevision.runtime.embedded import essentials
+from edgevision.runtime.errors import ConversionError, EdgevisionError
 from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision
 from edgevision.runtime.session import Session
 from edgevision.runtime.spec import TensorSpec
@@ -51,7 +52,17 @@ def export_all(
 
 def _export(source: Source, format_name: str, path: Path, manifest: Manifest) -> Artifact:
     exporter = formats.of(format_name)
-    exporter.export(source, path)
+    try:
+        exporter.export(source, path)
+    except EdgevisionError:
+        raise
+    except Exception as error:  # every exporter has several unrelated error types of its own
+        reason = " ".join(str(error).split())[:300]
+        raise ConversionError(
+            f"{path.name} could not be made",
+            got=f"{type(error).__name__}: {reason}",
+            cure="leave this format out (--formats), or replace the layer that it names",
+        ) from error
     share = Int8Share.of(exporter.kernels(path))
     shape, classes = source.graph.input.shape, source.graph.ops[source.graph.output].shape
     artifact = Artifact(

@@ -12,7 +12,18 @@ from edgevision.converters.quantize.quantize import Quantized
 from edgevision.converters.source import SourceModel
 from edgevision.datasets.dataset import Dataset
 
-_TOOLS = ("edgevision", "tensorflow", "keras", "tf2onnx", "onnx", "onnxruntime", "openvino", "ai-edge-litert", "numpy", "pillow")
+_TOOLS = (
+    "edgevision",
+    "tensorflow",
+    "keras",
+    "tf2onnx",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "ai-edge-litert",
+    "numpy",
+    "pillow",
+)
 
 
 def provenance(

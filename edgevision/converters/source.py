@@ -77,7 +77,7 @@ def load_source(
     name = getattr(model, "name", "model")
     if isinstance(model, (str, Path)):
         path = Path(model)
-        name, loaded = path.name, _read(path)
+        name, loaded = path.name, read_keras(path)
         metadata, digest = read_metadata(path), hashlib.sha256(path.read_bytes()).hexdigest()
     else:
         loaded = model
@@ -98,7 +98,13 @@ def load_source(
     return SourceModel(loaded, graph, name, digest, labels, preprocessing, scores)
 
 
-def _read(path: Path) -> Any:
+def read_keras(path: Path) -> Any:
+    """The Keras model in a .keras or .h5 file.
+
+    Raises:
+        ModelError: It cannot be read.
+        MissingPackageError: Keras is not installed.
+    """
     try:
         import keras
     except ImportError as error:
@@ -123,18 +129,30 @@ def _image_shape(model: Any, name: str, input_size: Sequence[int] | None) -> tup
     inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
     if len(inputs) != 1 or len(outputs) != 1:
         got = f"{len(inputs)} inputs and {len(outputs)} outputs"
-        raise ModelError(f"{name} is no image classifier", expected="a functional or sequential model, one input, one output", got=got)
+        raise ModelError(
+            f"{name} is no image classifier",
+            expected="a functional or sequential model, one input, one output",
+            got=got,
+        )
     shape = tuple(inputs[0].shape)
     if len(shape) != 4 or shape[3] not in (1, 3):
         raise ModelError(f"{name} does not take images", expected="input (batch, H, W, 1 or 3)", got=str(shape))
     if len(outputs[0].shape) != 2:
-        raise ModelError(f"{name} is no classifier", expected="output (batch, classes)", got=str(tuple(outputs[0].shape)))
+        raise ModelError(
+            f"{name} is no classifier", expected="output (batch, classes)", got=str(tuple(outputs[0].shape))
+        )
     fixed = shape[1:3]
     if input_size is not None and any(size not in (None, asked) for size, asked in zip(fixed, input_size)):
-        raise InputError("--input-size contradicts the model", expected=f"{fixed[0]}x{fixed[1]}", got=f"{input_size[0]}x{input_size[1]}")
+        raise InputError(
+            "--input-size contradicts the model",
+            expected=f"{fixed[0]}x{fixed[1]}",
+            got=f"{input_size[0]}x{input_size[1]}",
+        )
     height, width = input_size or fixed
     if height is None or width is None:
-        raise InputError(f"{name} leaves its input size open", expected="a size", got=str(shape), cure="give --input-size HxW")
+        raise InputError(
+            f"{name} leaves its input size open", expected="a size", got=str(shape), cure="give --input-size HxW"
+        )
     return int(height), int(width), int(shape[3])
 
 
@@ -143,7 +161,9 @@ def _stored(plain: dict[str, Any], shape: tuple[int, int, int], preprocess: str 
     stored = from_plain(Preprocessing, plain)
     if (stored.height, stored.width, stored.channels) != shape:
         got = f"{stored.height}x{stored.width}x{stored.channels}"
-        raise ModelError("the model's stored preprocessing does not fit its input", expected="x".join(map(str, shape)), got=got)
+        raise ModelError(
+            "the model's stored preprocessing does not fit its input", expected="x".join(map(str, shape)), got=got
+        )
     if preprocess is not None:
         asked = named_preprocessing(preprocess, *shape)
         if (asked.color, asked.mean, asked.scale) != (stored.color, stored.mean, stored.scale):
@@ -176,7 +196,9 @@ def _scores(graph: Graph) -> Scores:
     last = graph.ops[graph.output]
     activation = last.config.get("activation") if last.kind == "Activation" else None
     if activation == "tanh":
-        raise ModelError("the model ends in tanh", expected="logits, softmax or sigmoid", cure="replace the last activation")
+        raise ModelError(
+            "the model ends in tanh", expected="logits, softmax or sigmoid", cure="replace the last activation"
+        )
     if activation == "softmax":
         return "probabilities"
     if activation == "sigmoid":

@@ -54,7 +54,9 @@ class Source:
         """Path of the SavedModel, written on first use."""
         if self._saved is None:
             self._saved = self.folder / f"{self.precision}.saved_model"
-            self.model().export(str(self._saved), format="tf_saved_model", verbose=False, input_signature=self.signature())
+            self.model().export(
+                str(self._saved), format="tf_saved_model", verbose=False, input_signature=self.signature()
+            )
         return str(self._saved)
 
 

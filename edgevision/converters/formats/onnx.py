@@ -30,12 +30,8 @@ _FLOAT_KERNELS = ("Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm",
 
 def export(source: Source, path: Path) -> None:
     """Write an .onnx file; raw pixels uint8 (1, H, W, C) in, float32 out."""
-    try:
-        source.model().export(
-            str(path), format="onnx", verbose=False, input_signature=source.signature(), opset_version=_OPSET
-        )
-    except Exception as error:  # tf2onnx raises several unrelated types
-        raise ConversionError("the ONNX exporter refused the model", got=str(error).splitlines()[0]) from error
+    signature = source.signature()
+    source.model().export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=_OPSET)
     graph = OnnxGraph.read(path)
     graph.rename_output(OUTPUT)
     if source.ranges is not None:
@@ -95,7 +91,9 @@ def _take_pixels(graph: OnnxGraph) -> None:
     """image (float) -> QuantizeLinear -> DequantizeLinear   becomes   image (uint8) -> DequantizeLinear."""
     takers = graph.consumers(INPUT)
     if [node.op_type for node in takers] != ["QuantizeLinear"]:
-        raise ConversionError("the ONNX graph does not begin with its input's grid", got=", ".join(n.op_type for n in takers))
+        raise ConversionError(
+            "the ONNX graph does not begin with its input's grid", got=", ".join(n.op_type for n in takers)
+        )
     graph.replace_input(takers[0].output[0], INPUT)
     graph.nodes.remove(takers[0])
     graph.set_input_type(INPUT, np.uint8)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.converters.formats.exported import INPUT, OUTPUT, Kernel, Source
-from edgevision.runtime.errors import ConversionError
 
 _KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
 
@@ -24,10 +23,7 @@ def export(source: Source, path: Path) -> None:
     if source.ranges is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = tf.uint8
-    try:
-        path.write_bytes(converter.convert())
-    except Exception as error:  # the converter raises several unrelated types
-        raise ConversionError("TFLite's converter refused the model", got=str(error).splitlines()[0]) from error
+    path.write_bytes(converter.convert())
     _rename(path)
 
 
@@ -65,7 +61,11 @@ def _kernel(model: Any, graph: Any, operator: Any, kind: str) -> Kernel:
     from tensorflow.lite.python.schema_py_generated import TensorType
 
     first = 2 if kind == "TRANSPOSE_CONV" else 0  # its inputs are (output shape, weights, values)
-    values, weights, output = (graph.tensors[operator.inputs[first]], graph.tensors[operator.inputs[1]], graph.tensors[operator.outputs[0]])
+    values, weights, output = (
+        graph.tensors[operator.inputs[first]],
+        graph.tensors[operator.inputs[1]],
+        graph.tensors[operator.outputs[0]],
+    )
     shape = list(weights.shape)
     if kind == "TRANSPOSE_CONV":  # every input value meets every weight of its channel
         macs = math.prod(values.shape) * math.prod(shape[:3])

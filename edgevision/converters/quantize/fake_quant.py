@@ -50,7 +50,7 @@ FIXED_RANGES = {"softmax": Range(1 / 256, 0), "sigmoid": Range(1 / 256, 0), "tan
 
 def fake_quantize_layer() -> Any:
     """The Keras layer class; made on first use, because importing this file must not import Keras."""
-    global _layer  # noqa: PLW0603
+    global _layer
     if _layer is None:
         _layer = _define()
     return _layer

@@ -11,6 +11,7 @@ from edgevision.converters.quantize.graph import Array, Graph, Op
 from edgevision.runtime.errors import UnsupportedLayerError
 from edgevision.runtime.spec import Preprocessing
 
+
 def prepend_normalization(graph: Graph, preprocessing: Preprocessing) -> None:
     """Put ``(pixel - mean) * scale`` behind the graph's input, so that the input is raw pixels 0..255."""
     if preprocessing.is_raw:
@@ -65,19 +66,13 @@ def _into_next(behind: Op, op: Op) -> None:
     repeats = kernel.shape[0] // op.weights[0].size if behind.kind == "Dense" else 1  # a Flatten lies between
     scale, offset = (np.tile(weight.astype(np.float64), repeats) for weight in op.weights)
     if behind.kind == "Dense":
-        axis_scale, contribution = scale[:, None], offset @ kernel
+        contribution = offset @ kernel
     elif behind.kind == "DepthwiseConv2D":
-        axis_scale, contribution = scale[:, None], (kernel.sum((0, 1)) * offset[:, None]).reshape(-1)
+        contribution = (kernel.sum((0, 1)) * offset[:, None]).reshape(-1)
     else:
-        axis_scale, contribution = _grouped(kernel, scale), (_grouped(kernel, offset) * kernel).sum((0, 1, 2))
-    behind.weights = [(kernel * axis_scale).astype(np.float32), (bias + contribution).astype(np.float32)]
-
-
-def _grouped(kernel: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Per-input-channel ``values`` (in,) against a kernel (h, w, in / groups, out) of a grouped convolution."""
-    per_group, outputs = kernel.shape[2:]
-    groups = len(values) // per_group
-    return np.repeat(values.reshape(groups, per_group), outputs // groups, axis=0).T
+        contribution = offset @ kernel.sum((0, 1))
+    # input channels are the last axis but one in all three layouts
+    behind.weights = [(kernel * scale[:, None]).astype(np.float32), (bias + contribution).astype(np.float32)]
 
 
 def _kernel_ahead(graph: Graph, op: Op) -> Op | None:
@@ -93,7 +88,7 @@ def _commutes(op: Op, step: Op) -> bool:
     ones, zero padding with a scale; flattening repeats the channel pattern at every position."""
     if step.kind == "ZeroPadding2D":
         return not op.weights[1].any()
-    if step.kind in ("MaxPooling2D", "GlobalMaxPooling2D"):
+    if step.kind == "MaxPooling2D":
         return bool((op.weights[0] > 0).all())
     is_flatten = step.kind == "Reshape" and len(step.shape) == 1
     return is_flatten or step.kind in ("AveragePooling2D", "GlobalAveragePooling2D")
@@ -110,4 +105,10 @@ def _to_depthwise(op: Op) -> None:
     scale, offset = op.weights
     op.kind = "DepthwiseConv2D"
     op.weights = [scale.reshape(1, 1, -1, 1), offset]
-    op.config = {"kernel_size": (1, 1), "strides": (1, 1), "padding": "valid", "dilation_rate": (1, 1), "depth_multiplier": 1}
+    op.config = {
+        "kernel_size": (1, 1),
+        "strides": (1, 1),
+        "padding": "valid",
+        "dilation_rate": (1, 1),
+        "depth_multiplier": 1,
+    }

@@ -11,14 +11,42 @@ from edgevision.converters.quantize.graph import Array, Graph, Op
 from edgevision.runtime.errors import UnsupportedLayerError
 
 #: Layers that do nothing when a model predicts.
-IDENTITY_LAYERS = (
-    "Dropout SpatialDropout1D SpatialDropout2D GaussianNoise GaussianDropout AlphaDropout ActivityRegularization Identity "
-    "RandomFlip RandomRotation RandomZoom RandomTranslation RandomContrast RandomBrightness RandomCrop RandomColorJitter "
-    "RandomColorDegeneration RandomGrayscale RandomHue RandomSaturation RandomSharpness RandomShear RandomPosterization "
-    "RandomInvert RandomGaussianBlur RandomElasticTransform RandomErasing RandomPerspective RandAugment AugMix MixUp CutMix"
-).split()
+IDENTITY_LAYERS = [
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "GaussianNoise",
+    "GaussianDropout",
+    "AlphaDropout",
+    "ActivityRegularization",
+    "Identity",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomZoom",
+    "RandomTranslation",
+    "RandomContrast",
+    "RandomBrightness",
+    "RandomCrop",
+    "RandomColorJitter",
+    "RandomColorDegeneration",
+    "RandomGrayscale",
+    "RandomHue",
+    "RandomSaturation",
+    "RandomSharpness",
+    "RandomShear",
+    "RandomPosterization",
+    "RandomInvert",
+    "RandomGaussianBlur",
+    "RandomElasticTransform",
+    "RandomErasing",
+    "RandomPerspective",
+    "RandAugment",
+    "AugMix",
+    "MixUp",
+    "CutMix",
+]
 
-_POOLS = "MaxPooling2D AveragePooling2D GlobalMaxPooling2D GlobalAveragePooling2D".split()
+_POOLS = ("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D")
 _ACTIVATIONS = ("sigmoid", "tanh", "softmax")
 
 Lowering = Callable[["Builder", Any, list[str], tuple[int, ...]], str]
@@ -55,7 +83,7 @@ class Builder:
 
 def unsupported(name: str, kind: str) -> UnsupportedLayerError:
     """The error for a layer that has no handler."""
-    known = sorted({*LOWERINGS, *_POOLS, "dropout and random augmentation layers"})
+    known = [*sorted({*LOWERINGS, *_POOLS}), "dropout and random augmentation layers"]
     return UnsupportedLayerError(
         f"layer {name!r} ({kind}) cannot be quantised", expected="one of " + ", ".join(known), cure="replace the layer"
     )
@@ -87,9 +115,11 @@ def lower(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...
 
 def _convolution(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
     kind = type(layer).__name__
+    if getattr(layer, "groups", 1) != 1:
+        raise unsupported(layer.name, f"Conv2D in {layer.groups} groups")
     config = {key: getattr(layer, key) for key in ("kernel_size", "strides", "padding", "dilation_rate")}
     if kind == "Conv2D":
-        config |= {"filters": layer.filters, "groups": layer.groups}
+        config |= {"filters": layer.filters}
     else:
         config |= {"depth_multiplier": layer.depth_multiplier}
     bias = layer.bias if layer.use_bias else np.zeros(shape[-1])
@@ -99,12 +129,22 @@ def _convolution(builder: Builder, layer: Any, inputs: list[str], shape: tuple[i
 
 def _separable(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
     channels = layer.depthwise_kernel.shape[2] * layer.depth_multiplier
-    config = {key: getattr(layer, key) for key in ("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier")}
+    config = {
+        key: getattr(layer, key) for key in ("kernel_size", "strides", "padding", "dilation_rate", "depth_multiplier")
+    }
     middle = (*shape[:2], channels)
     zeros = np.zeros(channels)
-    name = builder.add("DepthwiseConv2D", f"{layer.name}_depthwise", inputs, middle, layer.depthwise_kernel, zeros, **config)
+    name = builder.add(
+        "DepthwiseConv2D", f"{layer.name}_depthwise", inputs, middle, layer.depthwise_kernel, zeros, **config
+    )
     bias = layer.bias if layer.use_bias else np.zeros(shape[-1])
-    config = {"kernel_size": (1, 1), "filters": shape[-1], "padding": "valid", "strides": (1, 1), "dilation_rate": (1, 1), "groups": 1}
+    config = {
+        "kernel_size": (1, 1),
+        "filters": shape[-1],
+        "padding": "valid",
+        "strides": (1, 1),
+        "dilation_rate": (1, 1),
+    }
     name = builder.add("Conv2D", f"{layer.name}_pointwise", [name], shape, layer.pointwise_kernel, bias, **config)
     return builder.activation(layer.activation, layer.name, name, shape)
 
@@ -115,7 +155,13 @@ def _dense(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ..
         name = builder.add("Dense", layer.name, inputs, shape, layer.kernel, bias, units=layer.units)
     elif len(shape) == 3:  # every position by itself: the same numbers as a 1x1 convolution, which integer kernels know
         kernel = np.asarray(layer.kernel)[None, None]
-        config = {"kernel_size": (1, 1), "filters": layer.units, "padding": "valid", "strides": (1, 1), "dilation_rate": (1, 1), "groups": 1}
+        config = {
+            "kernel_size": (1, 1),
+            "filters": layer.units,
+            "padding": "valid",
+            "strides": (1, 1),
+            "dilation_rate": (1, 1),
+        }
         name = builder.add("Conv2D", layer.name, inputs, shape, kernel, bias, **config)
     else:
         raise unsupported(layer.name, f"Dense on {len(shape) + 1} dimensions")
@@ -185,6 +231,14 @@ def _reshape(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, 
     return builder.add("Reshape", layer.name, inputs, shape, target_shape=shape)
 
 
+def _global_max(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
+    # A pool over the whole map: integer kernels know that, a reduction to the maximum they do not everywhere.
+    rows, columns, channels = builder.graph.ops[inputs[0]].shape
+    config = {"pool_size": (rows, columns), "strides": (1, 1), "padding": "valid"}
+    name = builder.add("MaxPooling2D", layer.name, inputs, (1, 1, channels), **config)
+    return name if layer.keepdims else builder.add("Reshape", f"{layer.name}_flat", [name], shape, target_shape=shape)
+
+
 def _zero_padding(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
     return builder.add("ZeroPadding2D", layer.name, inputs, shape, padding=layer.padding)
 
@@ -216,6 +270,7 @@ LOWERINGS: dict[str, Lowering] = {
     "Softmax": _softmax,
     "Flatten": _reshape,
     "Reshape": _reshape,
+    "GlobalMaxPooling2D": _global_max,
     "ZeroPadding2D": _zero_padding,
     "Add": _add,
     "Concatenate": _concatenate,

@@ -8,7 +8,7 @@ from edgevision.converters.quantize.graph import Graph, Op
 #: Kernels that compute in wide integers and requantise, with a ReLU behind them for free.
 _REQUANTISING = ("Conv2D", "DepthwiseConv2D", "Dense", "Add")
 #: Values come out as they went in: they are on the grid already.
-_ON_GRID = ("MaxPooling2D", "GlobalMaxPooling2D", "Reshape")
+_ON_GRID = ("MaxPooling2D", "Reshape")
 #: The output has the grid of the input (TFLite's average pool cannot requantise) but is rounded or padded anew.
 _SAME_GRID = ("AveragePooling2D", "ZeroPadding2D")
 

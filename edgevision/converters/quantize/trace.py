@@ -43,7 +43,9 @@ def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) ->
         inputs = [known[id(tensor)] for tensor in taken]
         extra = [item for item in keras.tree.flatten((args, kwargs)) if item is not None and id(item) not in known]
         if extra and not isinstance(layer, keras.layers.Layer):
-            raise UnsupportedLayerError(f"operation {layer.name!r} ({type(layer).__name__}) takes constants", cure="use a layer")
+            raise UnsupportedLayerError(
+                f"operation {layer.name!r} ({type(layer).__name__}) takes constants", cure="use a layer"
+            )
         if isinstance(layer, keras.Model):
             result, name = _walk(layer, taken, inputs, builder)
         else:
