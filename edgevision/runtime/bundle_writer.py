@@ -47,7 +47,7 @@ def write(path: Path, manifest: Manifest, files: Mapping[str, Path | bytes], *, 
         raise BundleError(f"{path} cannot be written", got=str(error), cure="check space and permissions") from error
     finally:
         # After an exchange this is the old bundle; after an interruption the half-written new one.
-        shutil.rmtree(staging, ignore_errors=True)
+        _remove(staging)
 
 
 def check_target(path: Path, *, force: bool) -> None:
@@ -61,7 +61,7 @@ def check_target(path: Path, *, force: bool) -> None:
     if not force:
         raise OutputExistsError(path)
     if not _is_bundle(path):
-        raise OutputExistsError(f"{path} is not a bundle, is never replaced, and")
+        raise OutputExistsError(path, replaceable="a bundle")
 
 
 def _is_bundle(path: Path) -> bool:
@@ -104,6 +104,14 @@ def _sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def _remove(path: Path) -> None:
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+    except BaseException:  # interrupted once more while cleaning up
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
 def _place(staging: Path, target: Path, *, force: bool) -> None:
     """The new directory at the target's name; the old one, if any, under the staging name."""
     replaces = force and target.exists()
@@ -124,7 +132,7 @@ def _place(staging: Path, target: Path, *, force: bool) -> None:
         raise
     finally:
         if target.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+            _remove(aside)
 
 
 def _renameat2(source: Path, target: Path, flags: int) -> bool:

@@ -95,7 +95,11 @@ class MissingPackageError(BackendError, ImportError):
 
 
 class OutputExistsError(EdgevisionError):
-    """The output path exists."""
+    """The output path exists, and was not to be replaced or is nothing that may be replaced."""
 
-    def __init__(self, path: object) -> None:
-        super().__init__(f"{path} exists", cure="choose another path or pass --force (force=True) to replace it")
+    def __init__(self, path: object, *, replaceable: str = "") -> None:
+        """``replaceable`` names the only kind of thing that may be replaced, when ``path`` is none of it."""
+        if replaceable:
+            super().__init__(f"{path} exists and is not {replaceable}", cure="choose another path: it is not replaced")
+        else:
+            super().__init__(f"{path} exists", cure="choose another path or pass --force (force=True) to replace it")

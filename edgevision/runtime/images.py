@@ -31,20 +31,18 @@ MAX_BYTES = 1 << 30
 _ACCEPTED = "a path, the bytes of an image file, a PIL image or a uint8 array (H, W, 3), (H, W, 1) or (H, W)"
 _CURE = "check the file with an image viewer, or save it again"
 
-# First bytes of a file -> Pillow's name of the format. Other formats are refused: some start outside programs.
-_SIGNATURES: tuple[tuple[bytes, str], ...] = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"BM", "BMP"),
-    (b"GIF8", "GIF"),
-    (b"RIFF", "WEBP"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    *((b"P" + digit, "PPM") for digit in (b"1", b"2", b"3", b"4", b"5", b"6")),
+# First bytes of a file -> Pillow's name of the format and the plug-in that reads it. Only that one is imported, and
+# other formats are refused: some start outside programs.
+_SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
+    (b"\xff\xd8\xff", "JPEG", "JpegImagePlugin"),
+    (b"\x89PNG\r\n\x1a\n", "PNG", "PngImagePlugin"),
+    (b"BM", "BMP", "BmpImagePlugin"),
+    (b"GIF8", "GIF", "GifImagePlugin"),
+    (b"RIFF", "WEBP", "WebPImagePlugin"),
+    (b"II*\0", "TIFF", "TiffImagePlugin"),
+    (b"MM\0*", "TIFF", "TiffImagePlugin"),
+    *((b"P" + digit, "PPM", "PpmImagePlugin") for digit in (b"1", b"2", b"3", b"4", b"5", b"6")),
 )
-
-# Formats that Pillow would only find by importing all of its forty plug-ins.
-_PLUGINS = {"TIFF": "PIL.TiffImagePlugin", "WEBP": "PIL.WebPImagePlugin"}
 
 # EXIF orientation -> names of the PIL.Image.Transpose that turns the image upright.
 _UPRIGHT = {
@@ -75,7 +73,7 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (str, os.PathLike)):
-        return _from_bytes(_read(Path(source)), str(source))
+        return _from_bytes(_read(Path(os.fsdecode(source))), os.fsdecode(source))
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _from_bytes(bytes(source), "the image")
     if hasattr(source, "getexif") and hasattr(source, "convert"):
@@ -123,23 +121,25 @@ def _read(path: Path) -> bytes:
 def _from_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
     if not data:
         raise ImageError(f"{name} is empty", expected="an image file", got="0 bytes", cure=_CURE)
-    kind = next((kind for magic, kind in _SIGNATURES if data.startswith(magic)), None)
-    if kind is None:
-        expected = "JPEG, PNG, BMP, GIF, PPM, TIFF or WebP"
-        raise ImageError(
-            f"{name} is not an image", expected=expected, got=f"a file that starts with {data[:12]!r}", cure=_CURE
-        )
-    from PIL import Image
-
-    if kind in _PLUGINS:
-        importlib.import_module(_PLUGINS[kind])
+    found = next((entry for entry in _SIGNATURES if data.startswith(entry[0])), None)
+    if found is None:
+        expected, got = "JPEG, PNG, BMP, GIF, PPM, TIFF or WebP", f"a file that starts with {data[:12]!r}"
+        raise ImageError(f"{name} is not an image", expected=expected, got=got, cure=_CURE)
+    _, kind, plugin = found
     try:
-        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
-            return _from_pil(image, name)
+        return _from_pil(_opened(data, kind, plugin), name)
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them raise
         raise ImageError(f"{name} is not a readable {kind} image", got=_reason(error), cure=_CURE) from error
+
+
+def _opened(data: bytes, kind: str, plugin: str) -> Image:
+    from PIL import Image
+
+    importlib.import_module(f"PIL.{plugin}")
+    factory, _ = Image.OPEN[kind]  # Image.open would import five plug-ins, and only warn of a decompression bomb
+    return factory(io.BytesIO(data), "")
 
 
 def _from_pil(image: Image, name: str) -> NDArray[np.uint8]:
@@ -180,7 +180,7 @@ def _on_white(image: Image) -> Image:
     if image.mode.startswith("I") or image.mode == "F":
         return pil.fromarray(_eight_bits(image)).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
+        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         white = pil.new("RGBA", rgba.size, (255, 255, 255, 255))
         return pil.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from edgevision.runtime.errors import BundleError
+from edgevision.runtime.errors import BundleError, InputError
 from edgevision.runtime.spec import Preprocessing, TensorSpec
 
 #: Version of the manifest's fields. A runtime opens its own and every older one.
@@ -178,7 +179,10 @@ def from_plain(cls: type[Value], data: Any) -> Value:
     Raises:
         BundleError: A field is missing, unknown or of the wrong type.
     """
-    return _build(cls, data, cls.__name__)  # type: ignore[no-any-return]
+    try:
+        return _build(cls, data, cls.__name__)  # type: ignore[no-any-return]
+    except (InputError, OverflowError) as error:  # of the right type, and refused by the value itself
+        raise BundleError(f"{cls.__name__} is not usable", got=str(error)) from error
 
 
 def _build(hint: Any, data: Any, where: str) -> Any:
@@ -210,8 +214,13 @@ def _build_dataclass(cls: Any, data: Any, where: str) -> Any:
         raise BundleError(
             f"{where} does not have the right fields", expected=", ".join(sorted(fields)), got=", ".join(sorted(data))
         )
-    hints = get_type_hints(cls)
+    hints = _hints(cls)
     return cls(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in data.items()})
+
+
+@functools.cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _expect(data: Any, right: bool, where: str, expected: str) -> Any:

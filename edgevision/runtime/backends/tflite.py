@@ -31,11 +31,12 @@ class TfliteSession(Session):
             self._interpreter = interpreter_class(model_content=model, num_threads=count)
             self._interpreter.allocate_tensors()
             names = _signature_names(self._interpreter)
+            provider = _provider(self._interpreter)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             input_specs, output_specs = ([_spec(item, names) for item in items] for items in (inputs, outputs))
         self._input_index = [(names.get(item["index"], item["name"]), item["index"]) for item in inputs]
         self._output_index = [item["index"] for item in outputs]
-        facts = {"engine": engine, "version": version, "provider": "CPU", "precision": "float32", "threads": count}
+        facts = {"engine": engine, "version": version, "provider": provider, "precision": "float32", "threads": count}
         super().__init__(input_specs, output_specs, facts)
 
     def _run(self, feeds: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
@@ -63,6 +64,12 @@ def _engine() -> tuple[str, str, Any]:
             raise missing from None
         package = import_engine("tflite_runtime", "tflite-runtime", "tflite-legacy")
         return "tflite-runtime", str(getattr(package, "__version__", "unknown")), module.Interpreter
+
+
+def _provider(interpreter: Any) -> str:
+    """Which kernels run: a delegate that took over operators is itself one more operator, called DELEGATE."""
+    operators = interpreter._get_ops_details()  # there is no public way to ask
+    return "CPU (XNNPACK)" if any(item["op_name"] == "DELEGATE" for item in operators) else "CPU"
 
 
 def _signature_names(interpreter: Any) -> dict[int, str]:

@@ -1,0 +1,212 @@
+"""One suite that every backend passes. Gaps are named in GAPS with the reason; nothing is skipped in silence."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgevision.runtime.backends import BACKENDS, open_session
+from edgevision.runtime.errors import BackendError, InputError, TensorError
+from edgevision.runtime.session import Session
+from tests import tiny
+
+#: (backend, what it cannot do): why.
+GAPS = {("null", "computes"): "it runs no engine: its answers are zeros"}
+
+
+def expected(backend: str, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    scores = tiny.reference(pixels)
+    return np.zeros_like(scores) if (backend, "computes") in GAPS else scores
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def session(backend: str) -> Iterator[Session]:
+    with open_session(backend, *tiny.model(backend)) as made:
+        yield made
+
+
+@pytest.fixture
+def float_session(backend: str) -> Iterator[Session]:
+    with open_session(backend, *tiny.model(backend, "float32")) as made:
+        yield made
+
+
+def test_specs_come_from_the_model(session: Session, float_session: Session) -> None:
+    assert [(spec.name, spec.shape, spec.dtype) for spec in session.inputs] == [("image", tiny.SHAPE, "uint8")]
+    assert [(spec.name, spec.shape, spec.dtype) for spec in session.outputs] == [("scores", (1, 4), "float32")]
+    assert float_session.inputs[0].dtype == "float32"
+
+
+def test_answers_are_right(session: Session, float_session: Session) -> None:
+    for seed in range(5):
+        pixels = tiny.pixels(seed)
+        scaled = (pixels / np.float32(255)).astype(np.float32)
+        for made, feed in ((session, pixels), (float_session, scaled)):
+            scores = made.run({"image": feed})["scores"]
+            np.testing.assert_allclose(scores, expected(session.backend, pixels), rtol=1e-4, atol=1e-4)
+
+
+def test_describes_what_runs(session: Session, backend: str) -> None:
+    facts = session.describe()
+    assert facts.keys() == {"backend", "engine", "version", "provider", "precision", "threads"}
+    assert facts["backend"] == session.backend == backend
+    assert facts["precision"] == ("none" if backend == "null" else "float32")
+    assert facts["threads"] == 1
+    assert all(isinstance(value, (str, int)) and value for value in facts.values())
+
+
+def test_threads_are_passed_on(backend: str) -> None:
+    with open_session(backend, *tiny.model(backend), threads=2) as session:
+        assert session.describe()["threads"] == (1 if backend == "null" else 2)
+        assert session.run({"image": tiny.pixels(0)})["scores"].shape == (1, 4)
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True, "2"])
+def test_unusable_thread_counts_are_refused(backend: str, threads: int) -> None:
+    with pytest.raises(InputError, match="threads"):
+        open_session(backend, *tiny.model(backend), threads=threads)
+
+
+@pytest.mark.parametrize(
+    "feeds",
+    [
+        {},
+        {"picture": tiny.pixels(0)},
+        {"image": tiny.pixels(0), "more": tiny.pixels(0)},
+        {"image": tiny.pixels(0)[0]},
+        {"image": np.zeros((2, 8, 8, 3), np.uint8)},
+        {"image": tiny.pixels(0).astype(np.float32)},
+        {"image": tiny.pixels(0).astype(np.int8)},
+        {"image": tiny.pixels(0).tolist()},
+        {"image": None},
+        [tiny.pixels(0)],
+        None,
+    ],
+    ids=["none", "other name", "one more", "no batch", "batch", "float", "int8", "list", "None", "no dict", "nothing"],
+)
+def test_every_backend_refuses_the_same_feeds(session: Session, feeds: object) -> None:
+    with pytest.raises(TensorError) as caught:
+        session.run(feeds)  # type: ignore[arg-type]
+    assert caught.value.expected
+    assert caught.value.got
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_every_backend_refuses_values_that_are_not_finite(float_session: Session, value: float) -> None:
+    image = np.zeros(tiny.SHAPE, np.float32)
+    image[0, 7, 7, 2] = value
+    with pytest.raises(TensorError, match="finite"):
+        float_session.run({"image": image})
+
+
+def test_byte_order_is_not_cast(float_session: Session) -> None:
+    with pytest.raises(TensorError):
+        float_session.run({"image": np.zeros(tiny.SHAPE, ">f4")})
+
+
+def test_views_are_read_in_their_own_order(session: Session) -> None:
+    wide = np.random.default_rng(3).integers(0, 256, (1, 16, 16, 3), dtype=np.uint8)
+    view = wide[:, ::2, ::-2]
+    scores = session.run({"image": view})["scores"]
+    np.testing.assert_allclose(scores, expected(session.backend, view), rtol=1e-4, atol=1e-4)
+
+
+def test_feeds_are_left_alone(session: Session) -> None:
+    pixels = tiny.pixels(1)
+    pixels.flags.writeable = False
+    feeds = {"image": pixels}
+    session.run(feeds)
+    np.testing.assert_array_equal(pixels, tiny.pixels(1))
+    assert list(feeds) == ["image"]
+
+
+def test_outputs_are_fresh(session: Session) -> None:
+    first = session.run({"image": tiny.pixels(0)})["scores"]
+    kept = first.copy()
+    second = session.run({"image": tiny.pixels(1)})["scores"]
+    np.testing.assert_array_equal(first, kept)
+    first[:] = 99
+    np.testing.assert_allclose(second, expected(session.backend, tiny.pixels(1)), rtol=1e-4, atol=1e-4)
+
+
+def test_eight_threads_get_their_own_answers(session: Session) -> None:
+    wrong: list[str] = []
+    start = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        inputs = [tiny.pixels(100 * number + i) for i in range(10)]
+        start.wait()
+        for turn in range(100):
+            pixels = inputs[turn % len(inputs)]
+            scores = session.run({"image": pixels})["scores"]
+            if not np.allclose(scores, expected(session.backend, pixels), rtol=1e-4, atol=1e-4):
+                wrong.append(f"thread {number}, turn {turn}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_closed_session_says_so(backend: str) -> None:
+    session = open_session(backend, *tiny.model(backend))
+    with session as entered:
+        assert entered is session
+    session.close()
+    with pytest.raises(BackendError, match="closed"):
+        session.run({"image": tiny.pixels(0)})
+
+
+def test_closing_while_others_run_crashes_nothing(backend: str) -> None:
+    session = open_session(backend, *tiny.model(backend))
+    surprises: list[Exception] = []
+
+    def work() -> None:
+        try:
+            while True:
+                session.run({"image": tiny.pixels(0)})
+        except BackendError:
+            pass
+        except Exception as error:
+            surprises.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    session.close()
+    for thread in threads:
+        thread.join(10)
+    assert surprises == []
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.parametrize("model", [b"", b"\0", b"no model at all", bytes(1000)], ids=["empty", "zero", "text", "zeros"])
+def test_what_is_no_model_is_refused(backend: str, model: bytes) -> None:
+    with pytest.raises(BackendError) as caught:
+        open_session(backend, model, tiny.model(backend).weights)
+    assert caught.value.got
+    assert caught.value.cure
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_truncated_model_is_refused(backend: str, share: float) -> None:
+    made = tiny.model(backend)
+    with pytest.raises(BackendError):
+        open_session(backend, made.model[: int(len(made.model) * share)], made.weights)
+
+
+def test_weights_are_refused_where_there_are_none_and_needed_where_there_are(backend: str) -> None:
+    model = tiny.model(backend).model
+    with pytest.raises(BackendError):
+        open_session(backend, model, None if backend == "openvino" else b"weights")
