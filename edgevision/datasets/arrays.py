@@ -78,10 +78,12 @@ def assemble(
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
+        with path.open("rb") as stream:  # numpy leaves a damaged file open
+            opened = np.load(stream, allow_pickle=False)
+            if isinstance(opened, np.ndarray):
                 raise ValueError("a single array")
-            return {name: file[name] for name in file.files}
+            with opened as file:
+                return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, TypeError) as error:
         raise DatasetError(
             f"{path} cannot be read",

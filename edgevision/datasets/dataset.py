@@ -45,9 +45,10 @@ class Sample:
         except ImageError as error:
             if self.name in error.problem:
                 raise
-            raise ImageError(
-                f"{self.name}: {error.problem}", expected=error.expected, got=error.got, cure=error.cure
-            ) from error
+            # The decoder knows bytes and arrays only as "the image".
+            rest = error.problem.removeprefix("the image ")
+            problem = f"{self.name} {rest}" if rest != error.problem else f"{self.name}: {rest}"
+            raise ImageError(problem, expected=error.expected, got=error.got, cure=error.cure) from error
 
 
 class Entry(NamedTuple):

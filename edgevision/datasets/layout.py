@@ -52,9 +52,9 @@ def unlabelled(listing: Listing) -> dict[str, tuple[Entry, ...]]:
     Raises:
         DatasetError: There is no image.
     """
-    depth = _wrapping(listing, below=1)
-    tops = {parts[depth] for parts in listing.images if len(parts) > depth + 1}
-    split_at = depth if tops and _all_split(listing, depth, 1) else None
+    depth = _wrapping(listing, below=0)
+    loose = any(len(parts) == depth + 1 for parts in listing.images)
+    split_at = depth if not loose and _all_split(_tops(listing, depth)) else None
     return _grouped((_split(parts, split_at), _entry(parts, None, index)) for index, parts in _sorted(listing))
 
 
@@ -65,8 +65,8 @@ def labelled(listing: Listing) -> tuple[tuple[str, ...], dict[str, tuple[Entry, 
         DatasetError: There is no image, images lie outside class folders, a class folder is empty, or
             splits and other folders are mixed.
     """
-    depth = _wrapping(listing, below=2)
-    split_at = depth if _all_split(listing, depth, 2) else None
+    depth = _wrapping(listing, below=1)
+    split_at = depth if _all_split(_tops(listing, depth)) else None
     at = depth if split_at is None else depth + 1
     _check_mixed(listing, depth, split_at)
     _check_depth(listing, at)
@@ -115,16 +115,20 @@ def _wrapping(listing: Listing, below: int) -> int:
     return depth
 
 
-def _all_split(listing: Listing, depth: int, below: int) -> bool:
-    return all(len(parts) >= depth + 1 + below and parts[depth].lower() in SPLIT_NAMES for parts in listing.images)
+def _tops(listing: Listing, depth: int) -> set[str]:
+    return {parts[depth] for parts in listing.images if len(parts) > depth + 1}
+
+
+def _all_split(tops: set[str]) -> bool:
+    return bool(tops) and all(top.lower() in SPLIT_NAMES for top in tops)
 
 
 def _check_mixed(listing: Listing, depth: int, split_at: int | None) -> None:
-    tops = {parts[depth] for parts in listing.images if len(parts) > depth + 1}
+    tops = _tops(listing, depth)
     splits = {top for top in tops if top.lower() in SPLIT_NAMES}
     # "train" is also a vehicle: with its images right inside, it is a class like any other.
     deep = all(len(parts) >= depth + 3 for parts in listing.images if parts[depth] in splits)
-    if split_at is None and splits and splits != tops and deep:
+    if split_at is None and splits and deep:
         raise DatasetError(
             f"{listing.where} mixes splits and other folders",
             expected="only train/, val/, test/ on top, or only class folders",

@@ -11,7 +11,7 @@ from edgevision.runtime.errors import DatasetError
 def stratified(
     targets: NDArray[np.integer], share: float | int, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices (kept, held out), each ascending; every class gives its part to both.
+    """Indices (kept, held out), each ascending: every class gives its part, and keeps an image where it can.
 
     Args:
         targets: Label indices (N,).
@@ -39,9 +39,9 @@ def stratified(
 
 
 def _quotas(sizes: NDArray[np.int64], count: int) -> list[int]:
-    """``count`` divided in proportion to ``sizes``, by largest remainder, leaving one of each where possible."""
+    """``count`` divided in proportion to ``sizes``, by largest remainder; a class's last image goes last."""
     exact = sizes * (count / max(int(sizes.sum()), 1))
     quotas = np.floor(exact).astype(np.int64)
-    order = np.argsort(-(exact - quotas), kind="stable")
+    order = np.lexsort((quotas - exact, sizes - quotas < 2))
     quotas[order[: count - int(quotas.sum())]] += 1
     return [int(quota) for quota in quotas]

@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.runtime.errors import ImageError
+from edgevision.runtime.images import MAX_BYTES
 
 RawImage = Path | bytes | NDArray[np.uint8]
-
-#: An encoded image larger than this is refused: 1 GiB of zeros packs into a zip member of 1 MB.
-MAX_MEMBER_BYTES = 256 << 20
 
 
 class Store(ABC):
@@ -79,8 +77,10 @@ class ZipStore(Store):
         """
         member = self._members[index]
         name = f"{member.filename} in {self._path.name}"
-        if member.file_size > MAX_MEMBER_BYTES:
-            raise ImageError(f"{name} is too large", expected=f"<= {MAX_MEMBER_BYTES} bytes", got=str(member.file_size))
+        if member.file_size > MAX_BYTES:  # a gigabyte of zeros packs into a member of a megabyte
+            raise ImageError(
+                f"{name} is too large", expected=f"at most {MAX_BYTES} bytes", got=f"{member.file_size} bytes"
+            )
         try:
             with self._lock:
                 return self._opened().read(member)
