@@ -1,0 +1,179 @@
+"""verify(): is a bundle whole, and does this machine compute what the machine computed that made it?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.benchmarks.choice import runnable
+from edgevision.runtime.bundle import Bundle, entries
+from edgevision.runtime.errors import BackendError, BundleError
+from edgevision.runtime.manifest import Artifact, Manifest, to_plain
+from edgevision.runtime.predictor import Predictor, load
+from edgevision.runtime.preprocess import normalize
+
+Progress = Callable[[str, int, int], None]
+
+#: Allowed difference of one output, as a share of the golden outputs' range. Engines and processors round 8-bit
+#: values at slightly different places; in float32 they only add in another order.
+TOLERANCE = {"int8": 0.05, "float32": 0.001}
+#: Allowed difference however small the range is.
+LEAST_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One artifact's golden inputs, run on this machine.
+
+    Attributes:
+        artifact: Name, e.g. "int8.tflite".
+        engine: What ran it and in which version; "" when it did not start.
+        images: How many golden inputs were run.
+        max_difference: Largest absolute difference of any output; None when it did not run.
+        tolerance: What is allowed, in the outputs' unit.
+        flips: Images whose best class is another one although the golden outputs leave no doubt about it.
+        error: What went wrong; "" when it ran.
+    """
+
+    artifact: str
+    engine: str
+    images: int
+    max_difference: float | None
+    tolerance: float
+    flips: int
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ran, stayed within the tolerance and changed no clear answer."""
+        return self.max_difference is not None and self.max_difference <= self.tolerance and self.flips == 0
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found in one bundle on this machine.
+
+    Attributes:
+        bundle: Name of the bundle.
+        files: How many files have the hash they were written with: all of them.
+        checks: One per artifact whose engine is installed.
+        skipped: Artifacts that cannot run here, and why.
+    """
+
+    bundle: str
+    files: int
+    checks: tuple[Check, ...]
+    skipped: dict[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every artifact that can run here passed."""
+        return all(check.passed for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values ready for JSON."""
+        checks = [{**to_plain(check), "passed": check.passed} for check in self.checks]
+        return {**to_plain(self), "checks": checks, "passed": self.passed}
+
+    def rows(self) -> list[dict[str, str]]:
+        """One row per artifact: column name -> text; for ``report.text_table``."""
+        return [
+            {
+                "artifact": check.artifact,
+                "engine": check.engine,
+                "golden images": str(check.images),
+                "difference": "" if check.max_difference is None else f"{check.max_difference:.2g}",
+                "allowed": f"{check.tolerance:.2g}",
+                "other answers": str(check.flips),
+                "result": "passed" if check.passed else f"FAILED {check.error}".rstrip(),
+            }
+            for check in self.checks
+        ]
+
+
+def verify(path: str | os.PathLike[str], progress: Progress | None = None) -> Verification:
+    """Checks every file's hash, then repeats the golden outputs with every engine that is installed.
+
+    Args:
+        path: The bundle.
+        progress: Called with ("verify", artifacts done, artifacts).
+
+    Raises:
+        BundleDamagedError: A byte of any file is not as written.
+        BundleError: The path is no bundle, or it holds no golden outputs.
+        MissingPackageError: No engine of any artifact is installed.
+    """
+    bundle = Bundle.open(path)
+    golden = bundle.golden()
+    names, skipped = runnable(bundle.manifest)
+    checks = []
+    for done, name in enumerate(names):
+        if progress is not None:
+            progress("verify", done, len(names))
+        if name not in golden.outputs:
+            raise BundleError(f"{path} has no golden outputs of {name}", cure="convert the model again")
+        checks.append(_check(bundle, bundle.artifact(name), golden.inputs, golden.outputs[name]))
+    if progress is not None:
+        progress("verify", len(names), len(names))
+    return Verification(bundle.path.resolve().name, len(list(entries(bundle.manifest))), tuple(checks), skipped)
+
+
+def allowed(expected: NDArray[np.float32], precision: str) -> float:
+    """The tolerance for these golden outputs, in their unit."""
+    return max(TOLERANCE[precision] * float(np.ptp(expected)), LEAST_TOLERANCE)
+
+
+def flips(expected: NDArray[np.float32], got: NDArray[np.float32], tolerance: float) -> int:
+    """Rows whose best value is elsewhere although the best two of ``expected`` are further apart than ``tolerance``.
+
+    Args:
+        expected: (images, values).
+        got: (images, values).
+        tolerance: In the outputs' unit.
+    """
+    if expected.shape[1] < 2:
+        return 0
+    second, first = np.sort(expected, axis=1)[:, -2:].T
+    return int(((first - second > tolerance) & (expected.argmax(axis=1) != got.argmax(axis=1))).sum())
+
+
+def _check(bundle: Bundle, artifact: Artifact, inputs: NDArray[np.uint8], golden: NDArray[np.float32]) -> Check:
+    expected = golden.reshape(len(golden), -1)
+    tolerance = allowed(expected, artifact.precision)
+    try:
+        with _opened(bundle, artifact) as predictor:
+            facts = predictor.describe()
+            got = np.stack([_outputs(predictor, pixels, bundle.manifest) for pixels in inputs])
+    except BackendError as error:
+        return Check(artifact.name, "", len(inputs), None, tolerance, 0, str(error))
+    engine = f"{facts.get('engine', artifact.format)} {facts.get('version', '')}".strip()
+    if got.shape != expected.shape:
+        problem = f"expected outputs {expected.shape}, got {got.shape}"
+        return Check(artifact.name, engine, len(inputs), None, tolerance, 0, problem)
+    difference = float(np.abs(got - expected).max())
+    if not np.isfinite(difference):
+        return Check(artifact.name, engine, len(inputs), None, tolerance, 0, "outputs are not finite")
+    return Check(artifact.name, engine, len(inputs), difference, tolerance, flips(expected, got, tolerance))
+
+
+def _opened(bundle: Bundle, artifact: Artifact) -> Predictor:
+    import warnings
+
+    with warnings.catch_warnings():  # that it failed its conversion's gate is no news here
+        warnings.simplefilter("ignore", UserWarning)
+        return load(bundle.path, artifact=artifact.name, threads=1)
+
+
+def _outputs(predictor: Predictor, pixels: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float32]:
+    """The first output as real numbers, (values,), for pixels (H, W, C) as the geometry leaves them."""
+    spec, output = predictor.session.inputs[0], predictor.session.outputs[0]
+    tensor = pixels if spec.dtype == "uint8" else normalize(pixels, manifest.preprocessing)
+    values = predictor.infer({spec.name: tensor[None]})[output.name].reshape(-1).astype(np.float32)
+    if output.quant is not None:
+        values = (values - np.float32(output.quant.zero_point)) * np.float32(output.quant.scale)
+    return values

@@ -1,0 +1,145 @@
+"""``edgevision convert``: a Keras model in, a bundle out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from edgevision.cli.console import Progress, results
+from edgevision.cli.options import (
+    force_option,
+    geometry_options,
+    given,
+    input_size_option,
+    json_option,
+    names,
+    preprocess_option,
+)
+from edgevision.runtime.errors import InputError
+from edgevision.runtime.manifest import ModelFormat, Precision, to_plain
+
+if TYPE_CHECKING:
+    from edgevision.runtime.bundle import Bundle
+
+GATE_FAILED = 3
+
+
+@click.command("convert", short_help="A Keras model in, a checked bundle of int8 and float32 models out.")
+@click.argument("model")
+@click.option("--calibration", required=True, metavar="DATA", help="Images like those it will see; no labels needed.")
+@click.option("--out", required=True, metavar="NAME.edge", help="The bundle to write.")
+@click.option(
+    "--evaluate", metavar="DATA", help="Labelled images for the gate.  [default: agreement on held-out images]"
+)
+@click.option("--labels", metavar="FILE", help="Class names, one a line.  [default: what the model itself says]")
+@preprocess_option
+@input_size_option("Size of the model's input, where the model leaves it open.")
+@click.option("--formats", callback=names(*get_args(ModelFormat)), help="[default: tflite,onnx,openvino]")
+@click.option("--precision", callback=names(*get_args(Precision)), help="[default: int8,float32]")
+@click.option("--max-drop", type=click.FloatRange(min=0), help="Points int8 may lose against float.  [default: 1.0]")
+@click.option(
+    "--golden", type=click.Choice(("real", "synthetic")), help="synthetic where photos may not travel.  [default: real]"
+)
+@geometry_options
+@force_option
+@json_option
+def command(
+    model: str,
+    calibration: str,
+    out: str,
+    evaluate: str | None,
+    labels: str | None,
+    preprocess: str | None,
+    input_size: tuple[int, int] | None,
+    formats: tuple[str, ...] | None,
+    precision: tuple[str, ...] | None,
+    max_drop: float | None,
+    golden: str | None,
+    resize: str | None,
+    interpolation: str | None,
+    antialias: bool | None,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Quantise a Keras MODEL once and write int8 and float32 artifacts for three engines.
+
+    Exit code 3: the bundle is written, but int8 lost more than --max-drop; the table says where.
+    """
+    from edgevision.converters.convert import convert
+
+    asked = given(
+        evaluate=evaluate,
+        labels=None if labels is None else read_labels(Path(labels)),
+        preprocess=preprocess,
+        input_size=input_size,
+        formats=formats,
+        precisions=precision,
+        max_drop=max_drop,
+        golden=golden,
+        resize=resize,
+        interpolation=interpolation,
+        antialias=antialias,
+    )
+    with results() as stdout:
+        with Progress() as progress:
+            bundle = convert(model, calibration, out, force=force, progress=progress, **asked)
+        if as_json:
+            stdout.json({"bundle": str(bundle.path), **to_plain(bundle.manifest)})
+        else:
+            stdout.text(summary(bundle))
+    return 0 if passed(bundle) else GATE_FAILED
+
+
+def passed(bundle: Bundle) -> bool:
+    """Whether the gate and every check of every artifact passed."""
+    gate = bundle.manifest.gate
+    return (gate is None or gate.passed) and all(artifact.passed for artifact in bundle.manifest.artifacts)
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Class names, one a line, in the order of the model's outputs.
+
+    Raises:
+        InputError: The file cannot be read, is empty, or names a class twice.
+    """
+    cure = "write one class name a line, in the order of the model's outputs"
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeError) as error:
+        raise InputError(f"{path} cannot be read", expected="a text file", got=str(error), cure=cure) from error
+    while lines and not lines[-1]:
+        lines.pop()
+    twice = sorted({line for line in lines if lines.count(line) > 1})
+    if not lines or twice or "" in lines:
+        got = "an empty file" if not lines else f"{twice[0]!r} twice" if twice else "an empty line between names"
+        raise InputError(f"{path} does not name the classes", expected="different names", got=got, cure=cure)
+    return tuple(lines)
+
+
+def summary(bundle: Bundle) -> str:
+    """The table of artifacts and the gate's verdict."""
+    from edgevision.benchmarks.report import text_table
+
+    rows = []
+    for artifact in bundle.manifest.artifacts:
+        row = {
+            "artifact": artifact.name,
+            "size": f"{artifact.size / 1024:,.0f} KiB",
+            "int8 work": f"{artifact.int8_macs:.0%}",
+        }
+        found = artifact.agreement
+        row["same answer as float"] = "" if found is None else f"{found.same_top1:.1%}"
+        row["points against float"] = (
+            "" if found is None else f"{found.difference:+.2f} ({found.interval[0]:+.2f} to {found.interval[1]:+.2f})"
+        )
+        rows.append({**row, "checks": "passed" if artifact.passed else "FAILED"})
+    lines = [text_table(rows).rstrip("\n")]
+    gate = bundle.manifest.gate
+    if gate is not None:
+        verdict = "passed" if gate.passed else "FAILED"
+        lines.append(f"gate {verdict}: at most {gate.max_drop:g} points lost in {gate.basis} on {gate.images} images")
+        lines += [gate.note] if gate.note else []
+    lines.append(f"written: {bundle.path}" + ("" if passed(bundle) else ", marked as failed"))
+    return "\n".join(lines)

@@ -1,0 +1,142 @@
+"""``edgevision inspect``: what is inside a bundle, a lone artifact or a Keras file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgevision.cli.console import results
+from edgevision.cli.options import json_option
+from edgevision.runtime.manifest import Artifact, Manifest, to_plain
+from edgevision.runtime.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from edgevision.runtime.spec import Preprocessing
+
+#: Lone artifacts that carry their own description.
+_ARTIFACTS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
+_SHOWN_LABELS = 10
+
+
+@click.command("inspect", short_help="Show what is inside a bundle or a model file.")
+@click.argument("path", metavar="NAME.edge|FILE", type=click.Path(path_type=Path))
+@json_option
+def command(path: Path, as_json: bool) -> None:
+    """Show tensors, precision, the share of work in int8 and where it came from.
+
+    A bundle's files are checked against their hashes first. A bundle or one of its models needs no converter
+    installed; any other model file does.
+    """
+    with results() as out:
+        manifest = _manifest(path)
+        if manifest is None:
+            from edgevision.converters.inspect import inspect
+
+            facts = inspect(path)
+            text = "\n".join(_plain_lines(facts))
+        else:
+            facts = to_plain(manifest)
+            text = describe(path.name or str(path), manifest)
+        if as_json:
+            out.json(facts)
+        else:
+            out.text(text)
+
+
+def _manifest(path: Path) -> Manifest | None:
+    """What a bundle or one of our artifacts says of itself; None for other files, which a converter must read."""
+    from edgevision.runtime.bundle import Bundle
+    from edgevision.runtime.embedded import read_embedded
+    from edgevision.runtime.errors import BundleError
+
+    kind = _ARTIFACTS.get(path.suffix.lower())
+    if path.is_dir() or not path.exists():
+        return Bundle.open(path).manifest
+    if kind is None:
+        return None
+    try:
+        return read_embedded(path, kind)
+    except BundleError:
+        from importlib.util import find_spec
+
+        # Not ours, then: the converters can still say what is in it, if they are here.
+        if find_spec("tensorflow") is None:
+            raise
+        return None
+
+
+def describe(name: str, manifest: Manifest) -> str:
+    """The manifest for the terminal."""
+    from edgevision.benchmarks.report import text_table
+
+    shown = ", ".join(manifest.labels[:_SHOWN_LABELS]) + (", ..." if len(manifest.labels) > _SHOWN_LABELS else "")
+    lines = [
+        f"{name}: {manifest.task}, {len(manifest.labels)} classes ({shown}), outputs {manifest.scores}",
+        f"input: {_preprocessing(manifest.preprocessing)}",
+    ]
+    gate = manifest.gate
+    if gate is not None:
+        verdict = "passed" if gate.passed else "FAILED"
+        note = f" ({gate.note})" if gate.note else ""
+        lines.append(f"gate: {verdict}, {gate.basis} on {gate.images} images, at most {gate.max_drop:g} points{note}")
+    lines += ["", text_table([_row(artifact) for artifact in manifest.artifacts])]
+    for artifact in manifest.artifacts:
+        lines += [f"{artifact.name} in float: {op.name} ({op.kind}), {op.reason}" for op in artifact.float_ops]
+    if manifest.provenance:
+        lines += ["", "provenance", *_plain_lines(manifest.provenance, "  ")]
+    return "\n".join(lines)
+
+
+def _row(artifact: Artifact) -> dict[str, str]:
+    checked = artifact.parity is not None or artifact.agreement is not None
+    return {
+        "artifact": artifact.name,
+        "precision": artifact.precision,
+        "size": f"{artifact.size / 1024:,.0f} KiB" if artifact.files else "",
+        "inputs": _tensors(artifact.inputs),
+        "outputs": _tensors(artifact.outputs),
+        "int8 work": f"{artifact.int8_macs:.1%}",
+        "int8 weights": f"{artifact.int8_weight_bytes:.1%}",
+        "checks": ("passed" if artifact.passed else "FAILED") if checked else "",
+    }
+
+
+def _tensors(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"{spec.name} {spec.dtype} {'x'.join(map(str, spec.shape))}" for spec in specs)
+
+
+def _preprocessing(p: Preprocessing) -> str:
+    numbers = "raw pixels" if p.is_raw else f"(pixel - {_numbers(p.mean)}) * {_numbers(p.scale)}"
+    kernel = p.interpolation + ("" if p.antialias else ", no antialias")
+    return f"{p.height}x{p.width} {p.color}, {p.resize} ({kernel}), {numbers}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    texts = [f"{value:.6g}" for value in values]
+    return texts[0] if len(set(texts)) == 1 else f"[{', '.join(texts)}]"
+
+
+def _plain_lines(value: Any, indent: str = "") -> list[str]:
+    """Nested dicts and lists as indented lines."""
+    lines = []
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value, 1):
+        if (
+            isinstance(item, (dict, list, tuple))
+            and item
+            and any(isinstance(each, (dict, list)) for each in _items(item))
+        ):
+            lines += [f"{indent}{key}", *_plain_lines(item, indent + "  ")]
+        elif isinstance(item, dict):
+            lines += [f"{indent}{key}", *(f"{indent}  {name}: {each}" for name, each in item.items())]
+        elif isinstance(item, (list, tuple)):
+            lines.append(f"{indent}{key}: {', '.join(map(str, item))}")
+        elif item is not None and item != "":
+            lines.append(f"{indent}{key}: {item}")
+    return lines
+
+
+def _items(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
