@@ -1,0 +1,159 @@
+"""benchmark(): latency, memory, size and accuracy of a bundle's artifacts on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision import __version__
+from edgevision.benchmarks.choice import chosen
+from edgevision.benchmarks.evaluate import measure_accuracy
+from edgevision.benchmarks.measure import Job, measure
+from edgevision.benchmarks.report.model import AccuracyRecord, Measured, Report
+from edgevision.benchmarks.sources import MeasuredImages, from_dataset, from_golden, lay_out
+from edgevision.datasets import Dataset, open_dataset, open_images
+from edgevision.runtime.bundle import Bundle
+from edgevision.runtime.errors import DatasetError, InputError
+from edgevision.runtime.host import host_description
+
+Progress = Callable[[str, int, int], None]
+
+#: Distinct images that latency is measured on, at most.
+DISTINCT = 200
+
+
+def benchmark(
+    bundle_path: str | Path,
+    data: str | Path | None = None,
+    artifacts: Sequence[str] | None = None,
+    runs: int = 200,
+    min_s: float = 0.5,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Measures the very predictor that users call, each artifact in a process of its own.
+
+    Args:
+        bundle_path: The bundle.
+        data: Images to run, what ``datasets`` takes; with the bundle's labels accuracy is measured too. None runs
+            the bundle's golden inputs, which need no decoding and no resizing.
+        artifacts: Names of the artifacts, e.g. ["int8.tflite"]; None takes all whose engine is installed.
+        runs: Least number of measured predictions per artifact.
+        min_s: Seconds to measure each artifact for, on average, as long as 2,000 runs are enough for it.
+        threads: Threads per engine; None leaves it to ``load``.
+        progress: Called with ("measure" or "evaluate", steps done, steps).
+
+    Raises:
+        InputError: ``runs`` or ``min_s`` is not usable.
+        DatasetError, ImageError: The data cannot be used, or an image cannot be read.
+        BundleError: The bundle cannot be used.
+        BackendError: An engine is missing or failed.
+    """
+    if runs < 1 or not min_s >= 0:
+        raise InputError("nothing would be measured", expected="runs >= 1, min_s >= 0", got=f"{runs}, {min_s}")
+    bundle = Bundle.open(bundle_path)
+    names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
+    load_average = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    labelled, images, remarks = _images(bundle, data, runs)
+    # One more worker runs the first artifact's tensors through no engine: what is left is the harness.
+    jobs = [*map(Job, names), Job(names[0], null=True)]
+    with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
+        where, sources = Path(folder), lay_out(images, Path(folder))
+        here = bundle.path.resolve()
+        found = measure(jobs, here, sources, where, runs=runs, min_s=min_s, threads=threads, progress=progress)
+    return Report(
+        bundle=bundle.path.resolve().name,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        command=_command(bundle, data, runs, artifacts, threads),
+        gate=bundle.manifest.gate,
+        artifacts=tuple(_measured(bundle, name, facts) for name, facts in zip(names, found)),
+        overhead=_measured(bundle, names[0], found[-1], null=True),
+        images={
+            "kind": images.kind,
+            "name": images.name,
+            "split": images.split,
+            "distinct": len(images.samples),
+        },
+        accuracy=None if labelled is None else _accuracy(bundle, labelled, images.name, names, threads, progress),
+        host={**host_description(), "load_average": load_average},
+        versions=_versions(),
+        provenance=bundle.manifest.provenance,
+        skipped=skipped,
+        remarks=remarks,
+    )
+
+
+def _images(
+    bundle: Bundle, data: str | Path | None, runs: int
+) -> tuple[Dataset | None, MeasuredImages, tuple[str, ...]]:
+    """Labelled data if there is any, the images to run, and what has to be said about them."""
+    most = min(runs, DISTINCT)
+    if data is None:
+        return None, from_golden(bundle, most), ()
+    name = Path(data).name
+    try:
+        labelled = open_dataset(data, prefer="test").aligned_to(bundle.manifest.labels)
+    except DatasetError as error:
+        # Photos without usable labels still have a latency; if they are no images either, this raises in turn.
+        images = from_dataset(open_images(data, prefer="test"), name, most)
+        return None, images, (f"Accuracy was not measured: {_without_path(error, data)}.",)
+    return labelled, from_dataset(labelled, name, most), ()
+
+
+def _without_path(error: DatasetError, data: str | Path) -> str:
+    return error.problem.replace(str(data), Path(data).name)
+
+
+def _accuracy(
+    bundle: Bundle,
+    dataset: Dataset,
+    name: str,
+    names: Sequence[str],
+    threads: int | None,
+    progress: Progress | None,
+) -> AccuracyRecord:
+    accuracies, _ = measure_accuracy(bundle.path, names, dataset, threads=threads, progress=progress)
+    truth = np.asarray(next(iter(accuracies.values())).truth)
+    predictions = {artifact: accuracy.predictions.tolist() for artifact, accuracy in accuracies.items()}
+    return AccuracyRecord(name, dataset.split, dataset.content_hash(), tuple(truth.tolist()), predictions)
+
+
+def _measured(bundle: Bundle, name: str, facts: dict[str, Any], *, null: bool = False) -> Measured:
+    artifact = bundle.artifact(name)
+    return Measured(
+        artifact="null" if null else name,
+        format="null" if null else artifact.format,
+        precision=artifact.precision,
+        size_bytes=0 if null else artifact.size,
+        sha256="" if null else artifact.files[0].sha256,
+        int8_macs=0.0 if null else artifact.int8_macs,
+        passed=artifact.passed,
+        agreement=None if null else artifact.agreement,
+        **facts,
+    )
+
+
+def _command(
+    bundle: Bundle, data: str | Path | None, runs: int, artifacts: Sequence[str] | None, threads: int | None
+) -> str:
+    """The call that repeats the measurement, with names instead of paths."""
+    parts = [repr(bundle.path.resolve().name)]
+    parts += [f"data={Path(data).name!r}"] if data is not None else []
+    parts += [f"artifacts={list(artifacts)!r}"] if artifacts is not None else []
+    parts += [f"runs={runs}"] if runs != 200 else []
+    parts += [f"threads={threads}"] if threads is not None else []
+    return f"edgevision.benchmark({', '.join(parts)})"
+
+
+def _versions() -> dict[str, Any]:
+    found = {"edgevision": __version__}
+    for package in ("numpy", "pillow"):
+        found[package] = metadata.version(package)
+    return found

@@ -1,0 +1,8 @@
+"""Reports: what was measured (raw), what follows from it, and how it is shown."""
+
+from __future__ import annotations
+
+from edgevision.benchmarks.report.model import AccuracyRecord, Measured, Report
+from edgevision.benchmarks.report.tables import text_table
+
+__all__ = ["AccuracyRecord", "Measured", "Report", "text_table"]

@@ -1,0 +1,239 @@
+"""Report: everything that was measured, raw. What follows from it is computed in ``findings`` when it is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.runtime.errors import BundleError, InputError, OutputExistsError
+from edgevision.runtime.manifest import Agreement, Gate, from_plain, to_plain
+
+#: Version of the report's fields. A newer edgevision reads every older report.
+SCHEMA_VERSION = 1
+
+#: The stages of a prediction, in order.
+STAGES = ("decode", "preprocess", "infer", "postprocess")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One artifact as it ran in its own process.
+
+    Attributes:
+        artifact: Name, e.g. "int8.tflite".
+        format: Its backend.
+        precision: "int8" or "float32".
+        size_bytes: All its files together.
+        sha256: Of the model file.
+        int8_macs: Share of multiply-accumulates in int8, 0..1.
+        passed: Whether it passed the checks of its conversion.
+        engine: What the session said of itself after loading.
+        import_ns: Importing edgevision's runtime with numpy, nanoseconds.
+        load_ns: Opening the artifact: reading, hashing, importing the engine, preparing the model.
+        first_ns: The first prediction.
+        warmup_runs: Runs before measuring.
+        settled: Whether the latency had settled when measuring began.
+        block: Runs per round; artifacts took turns, one block each per round.
+        stages_ns: Per stage of ``STAGES`` the nanoseconds of every run, in the order they were made.
+        base_bytes: Memory of the process before it imported anything but the standard library.
+        peak_bytes: Most memory it ever held.
+        agreement: How it did against float when it was converted.
+    """
+
+    artifact: str
+    format: str
+    precision: str
+    size_bytes: int
+    sha256: str
+    int8_macs: float
+    passed: bool
+    engine: dict[str, Any]
+    import_ns: int
+    load_ns: int
+    first_ns: int
+    warmup_runs: int
+    settled: bool
+    block: int
+    stages_ns: dict[str, Any]
+    base_bytes: int
+    peak_bytes: int
+    agreement: Agreement | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.stages_ns[name]) for name in self.stages_ns}
+        if set(self.stages_ns) != set(STAGES) or len(lengths) != 1 or not self.runs or self.runs % self.block:
+            raise InputError(
+                f"the runs of {self.artifact} are not usable",
+                expected=f"equally many in {', '.join(STAGES)}, a multiple of {self.block}",
+                got=", ".join(f"{name}: {len(values)}" for name, values in self.stages_ns.items()) or "none",
+            )
+
+    @property
+    def runs(self) -> int:
+        """How often it was measured."""
+        return len(self.stages_ns["decode"])
+
+    def stage_ms(self, stage: str) -> NDArray[np.float64]:
+        """Milliseconds of one stage, (runs,)."""
+        return np.asarray(self.stages_ns[stage], np.float64) / 1e6
+
+    @property
+    def total_ms(self) -> NDArray[np.float64]:
+        """Milliseconds end to end, (runs,): the four stages are all there is."""
+        total: NDArray[np.float64] = np.sum([self.stage_ms(stage) for stage in STAGES], axis=0)
+        return total
+
+    @property
+    def round_medians_ms(self) -> NDArray[np.float64]:
+        """Median of each round's block, milliseconds end to end, (rounds,)."""
+        medians: NDArray[np.float64] = np.median(self.total_ms.reshape(-1, self.block), axis=1)
+        return medians
+
+
+@dataclass(frozen=True)
+class AccuracyRecord:
+    """Predictions on labelled images, raw.
+
+    Attributes:
+        data: Name of the data set.
+        split: Which split.
+        sha256: Content hash of the data.
+        truth: Right class per image.
+        predictions: Artifact name -> best class per image.
+    """
+
+    data: str
+    split: str
+    sha256: str
+    truth: tuple[int, ...]
+    predictions: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """One benchmark of one bundle on one machine. No absolute path and no image name is in it.
+
+    Attributes:
+        bundle: Name of the bundle.
+        created: When, ISO 8601, UTC.
+        command: The command line that repeats it, paths reduced to names.
+        gate: Verdict of the conversion's accuracy gate.
+        artifacts: The measured artifacts.
+        overhead: The same run with the ``null`` backend: what the harness and Python cost by themselves.
+        images: What was run: {"kind": "data" or "golden", "name", "split", "distinct"}.
+        accuracy: Predictions on the data, when it is labelled.
+        host: What machine it is, ``load_average`` before the start included.
+        versions: Package -> version.
+        provenance: Of the bundle: hashes of model and calibration set, versions, recipe.
+        skipped: Artifacts that could not run here, and why.
+        remarks: What went otherwise than asked.
+        schema_version: Version of these fields.
+    """
+
+    bundle: str
+    created: str
+    command: str
+    gate: Gate | None
+    artifacts: tuple[Measured, ...]
+    overhead: Measured | None
+    images: dict[str, Any]
+    accuracy: AccuracyRecord | None
+    host: dict[str, Any]
+    versions: dict[str, Any]
+    provenance: dict[str, Any] = field(default_factory=dict)
+    skipped: dict[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Raw values and, under "summary", what follows from them; ready for JSON."""
+        from edgevision.benchmarks.report.findings import summary
+
+        return {**to_plain(self), "summary": summary(self)}
+
+    def to_json(self) -> str:
+        """JSON text; ``from_json`` reads it back. "summary" is for other programs and not read back."""
+        return json.dumps(self.to_dict(), separators=(",", ":"), sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Report:
+        """The report that ``to_json`` wrote.
+
+        Raises:
+            InputError: It is no report, or a newer edgevision wrote it.
+        """
+        cure = "pass the JSON that 'edgevision benchmark --out' wrote"
+        try:
+            plain = json.loads(text)
+        except ValueError as error:
+            raise InputError("the report is not JSON", got=str(error), cure=cure) from error
+        if not isinstance(plain, dict):
+            raise InputError("the report is not usable", expected="a JSON object", got=type(plain).__name__, cure=cure)
+        version = plain.get("schema_version", 0)
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise InputError(
+                "the report was written by a newer edgevision",
+                expected=f"schema version up to {SCHEMA_VERSION}",
+                got=str(version),
+                cure="upgrade edgevision",
+            )
+        plain.pop("summary", None)
+        try:
+            return from_plain(cls, plain)
+        except BundleError as error:
+            raise InputError(error.problem, expected=error.expected, got=error.got, cure=cure) from error
+
+    def summary_rows(self) -> list[dict[str, str]]:
+        """One row per artifact, fastest first: column name -> text; for ``text_table``."""
+        from edgevision.benchmarks.report.tables import summary_rows
+
+        return summary_rows(self)
+
+    def headline(self) -> str:
+        """The verdict in two or three sentences."""
+        from edgevision.benchmarks.report.words import headline
+
+        return headline(self)
+
+    def to_text(self) -> str:
+        """For the terminal."""
+        from edgevision.benchmarks.report.tables import document
+
+        return document(self, markdown=False)
+
+    def to_markdown(self) -> str:
+        """A Markdown document."""
+        from edgevision.benchmarks.report.tables import document
+
+        return document(self, markdown=True)
+
+    def to_html(self) -> str:
+        """One self-contained HTML page.
+
+        Raises:
+            MissingPackageError: Jinja2 is not installed (extra ``report``).
+        """
+        from edgevision.benchmarks.report.html import render
+
+        return render(self)
+
+    def write(self, path: str | Path, *, force: bool = True) -> Path:
+        """Writes JSON, Markdown or HTML, by the suffix of ``path``: .json, .md, .html.
+
+        Raises:
+            InputError: Another suffix.
+            OutputExistsError: ``path`` exists and ``force`` is False.
+        """
+        path = Path(path)
+        writers = {".json": self.to_json, ".md": self.to_markdown, ".html": self.to_html}
+        if path.suffix not in writers:
+            raise InputError(f"{path.name} is no report", expected=" or ".join(writers), got=path.suffix or "no suffix")
+        if path.exists() and not force:
+            raise OutputExistsError(path)
+        path.write_text(writers[path.suffix](), encoding="utf-8")
+        return path

@@ -1,0 +1,129 @@
+"""Tables for the terminal and for Markdown, from one function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from edgevision.benchmarks.report import words
+from edgevision.benchmarks.report.findings import latency, qualities, ranked, stage_medians_ms
+from edgevision.benchmarks.report.model import STAGES, Report
+
+#: Columns of text; all others hold numbers and are set flush right.
+_TEXT = ("artifact", "here", "item", "value")
+
+
+def text_table(rows: Sequence[Mapping[str, str]], *, markdown: bool = False) -> str:
+    """Rows of the same columns as an aligned table; the first row's keys are the header.
+
+    Args:
+        rows: Column name -> text, e.g. ``Report.summary_rows()``.
+        markdown: As a Markdown table instead of plain text.
+
+    Returns:
+        Lines without a final newline; "" for no rows.
+    """
+    if not rows:
+        return ""
+    columns = list(rows[0])
+    cells = [columns, *([row.get(column, "") for column in columns] for row in rows)]
+    if markdown:
+        cells = [[cell.replace("|", "\\|") for cell in line] for line in cells]
+    widths = [max(3, *(len(line[i]) for line in cells)) for i in range(len(columns))]
+    lines = [[_set(cell, column, width) for cell, column, width in zip(line, columns, widths)] for line in cells]
+    if markdown:
+        rule = ["-" * width if column in _TEXT else "-" * (width - 1) + ":" for column, width in zip(columns, widths)]
+        return "\n".join(f"| {' | '.join(line)} |" for line in [lines[0], rule, *lines[1:]])
+    rule = ["\N{BOX DRAWINGS LIGHT HORIZONTAL}" * width for width in widths]
+    return "\n".join("  ".join(line).rstrip() for line in [lines[0], rule, *lines[1:]])
+
+
+def _set(cell: str, column: str, width: int) -> str:
+    return cell.ljust(width) if column in _TEXT else cell.rjust(width)
+
+
+def summary_rows(report: Report) -> list[dict[str, str]]:
+    """One row per artifact, fastest first; see ``Report.summary_rows``."""
+    known = qualities(report)
+    rows = []
+    for run in ranked(report):
+        supported, quality = latency(run), known.get(run.artifact)
+        rows.append(
+            {
+                "artifact": run.artifact,
+                "size": words.size(run.size_bytes),
+                "accuracy": words.accuracy(quality),
+                "int8 - float32": words.difference(quality),
+                "p50": words.milliseconds(supported["p50"]) if "p50" in supported else words.DASH,
+                "p90": words.milliseconds(supported["p90"]) if "p90" in supported else words.DASH,
+                "memory": words.size(run.peak_bytes),
+                "in int8": f"{100 * run.int8_macs:.0f} %",
+                "here": words.place(report, run),
+            }
+        )
+    return rows
+
+
+def stage_rows(report: Report) -> list[dict[str, str]]:
+    """Median of every stage per artifact, and of the harness without an engine."""
+    rows = []
+    for run in [*ranked(report), *([report.overhead] if report.overhead else [])]:
+        medians = stage_medians_ms(run)
+        name = "no engine" if run is report.overhead else run.artifact
+        rows.append({"artifact": name, **{stage: words.milliseconds(medians[stage]) for stage in STAGES}})
+    return rows
+
+
+def start_rows(report: Report) -> list[dict[str, str]]:
+    """What starting costs: import, load, first prediction."""
+    return [
+        {
+            "artifact": run.artifact,
+            "import": words.milliseconds(run.import_ns / 1e6),
+            "load": words.milliseconds(run.load_ns / 1e6),
+            "first prediction": words.milliseconds(run.first_ns / 1e6),
+        }
+        for run in ranked(report)
+    ]
+
+
+def environment_rows(report: Report) -> list[dict[str, str]]:
+    """Machine and software."""
+    host, rows = report.host, []
+    for item, value in (
+        ("board", host.get("board")),
+        ("processor", host.get("cpu")),
+        ("instruction set", host.get("machine")),
+        ("usable cores", f"{host.get('cpus')} of {host.get('cpus_total')}" if host.get("cpus") else None),
+        ("memory", f"{host['memory_bytes'] / 2**30:.1f} GiB" if host.get("memory_bytes") else None),
+        ("system", host.get("os")),
+        ("Python", host.get("python")),
+        ("load average before", host.get("load_average")),
+        *report.versions.items(),
+    ):
+        if value not in (None, ""):
+            rows.append({"item": item, "value": str(value)})
+    engines = {run.engine.get("engine", run.format): run.engine for run in report.artifacts}
+    for name, engine in sorted(engines.items()):
+        facts = [str(engine.get(key)) for key in ("version", "provider", "precision") if engine.get(key)]
+        facts.append(f"{engine.get('threads')} thread{'' if engine.get('threads') == 1 else 's'}")
+        rows.append({"item": str(name), "value": ", ".join(facts)})
+    return rows
+
+
+def document(report: Report, *, markdown: bool) -> str:
+    """The whole report for the terminal or as Markdown."""
+    title = f"Benchmark of {report.bundle}"
+    sections = [
+        ("", text_table(summary_rows(report), markdown=markdown)),
+        ("Stages, median", text_table(stage_rows(report), markdown=markdown)),
+        ("Start", text_table(start_rows(report), markdown=markdown)),
+        ("Environment", text_table(environment_rows(report), markdown=markdown)),
+        ("Notes", "\n".join(f"- {note}" for note in words.notes(report))),
+        ("", f"Measured {report.created} on {words.images(report)}."),
+    ]
+    parts = [f"# {title}" if markdown else title, words.headline(report)]
+    for heading, body in sections:
+        if body:
+            parts += [f"## {heading}" if markdown else heading] if heading else []
+            parts.append(body)
+    return "\n\n".join(parts) + "\n"
