@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from edgevision.runtime.manifest import Artifact, Manifest
+from edgevision.runtime.manifest import Artifact, Gate, Manifest
 
-_HEAD = "| artifact | KiB | multiply-accumulates in int8 | top-1 | float top-1 | same top-1 as float | difference, 95 % interval | checks |"
+_HEAD = (
+    "| artifact | KiB | multiply-accumulates in int8 | top-1 | float top-1 "
+    "| same top-1 as float | difference, 95 % interval | checks |"
+)
 
 
 def model_card(name: str, manifest: Manifest) -> str:
-    """Markdown text."""
-    p = manifest.preprocessing
-    gate = manifest.gate
+    """Markdown text: what it does, how to use it, what it takes, what was checked."""
+    p, source = manifest.preprocessing, manifest.provenance["source"]["name"]
+    antialias = "on" if p.antialias else "off"
     lines = [
         f"# {name}",
         "",
-        f"{manifest.task.capitalize()} into {len(manifest.labels)} classes, made by edgevision from `{manifest.provenance['source']['name']}`.",
+        f"{manifest.task.capitalize()} into {len(manifest.labels)} classes, made by edgevision from `{source}`.",
         "",
         "```python",
         "import edgevision",
@@ -22,19 +25,20 @@ def model_card(name: str, manifest: Manifest) -> str:
         '    print(predictor("photo.jpg").top(3))',
         "```",
         "",
-        f"Input: {p.height}x{p.width} {p.color}, resized by {p.resize} ({p.interpolation}, antialias {'on' if p.antialias else 'off'}).",
+        f"Input: {p.height}x{p.width} {p.color}, resized by {p.resize} ({p.interpolation}, antialias {antialias}).",
         "",
     ]
-    if gate is not None:
-        verdict = "passed" if gate.passed else "FAILED"
-        note = f" ({gate.note})" if gate.note else ""
-        lines += [
-            f"Accuracy gate: **{verdict}** on {gate.images} images, by {gate.basis}, at most {gate.max_drop:g} point lost{note}.",
-            "",
-        ]
+    if manifest.gate is not None:
+        lines += [_verdict(manifest.gate), ""]
     lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
-    lines += ["Classes: " + ", ".join(manifest.labels), ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, "Classes: " + ", ".join(manifest.labels), ""])
+
+
+def _verdict(gate: Gate) -> str:
+    verdict = "passed" if gate.passed else "FAILED"
+    note = f" ({gate.note})" if gate.note else ""
+    limit = f"at most {gate.max_drop:g} point{'' if gate.max_drop == 1 else 's'} lost"
+    return f"Accuracy gate: **{verdict}** on {gate.images} images, by {gate.basis}, {limit}{note}."
 
 
 def _row(item: Artifact) -> str:

@@ -15,7 +15,7 @@ from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import file_entry
 from edgevision.runtime.embedded import essentials
 from edgevision.runtime.errors import ConversionError, EdgevisionError
-from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision
+from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat
 from edgevision.runtime.session import Session
 from edgevision.runtime.spec import TensorSpec
 
@@ -68,7 +68,7 @@ def _export(source: Source, format_name: str, path: Path, manifest: Manifest) ->
     artifact = Artifact(
         path.name,
         cast(ModelFormat, format_name),
-        cast(Precision, source.precision),
+        source.precision,
         files=(),
         inputs=(TensorSpec(INPUT, (1, *shape), "uint8"),),
         outputs=(TensorSpec(OUTPUT, (1, *classes), "float32"),),

@@ -26,13 +26,12 @@ def make_golden(pixels: NDArray[np.uint8], sessions: dict[str, Session]) -> Gold
 
 def synthetic_pixels(shape: tuple[int, int, int], count: int = COUNT, seed: int = 0) -> NDArray[np.uint8]:
     """Smooth random images, uint8 (count, H, W, C), for bundles that may not carry photos."""
-    random = np.random.default_rng(seed)
+    from PIL import Image
+
     height, width, channels = shape
-    coarse = random.integers(0, 256, (count, 5, 5, channels)).astype(np.float64)
-    rows, columns = np.linspace(0, 4, height), np.linspace(0, 4, width)
-    top, left = np.minimum(rows.astype(int), 3), np.minimum(columns.astype(int), 3)
-    down, right = (rows - top)[None, :, None, None], (columns - left)[None, None, :, None]
-    at = lambda i, j: coarse[:, top + i][:, :, left + j]  # noqa: E731
-    upper = at(0, 0) * (1 - right) + at(0, 1) * right
-    lower = at(1, 0) * (1 - right) + at(1, 1) * right
-    return np.rint(upper * (1 - down) + lower * down).astype(np.uint8)
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, channels, 5, 5), dtype=np.uint8)
+    planes = [
+        [np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)) for plane in image]
+        for image in coarse
+    ]
+    return np.ascontiguousarray(np.moveaxis(np.array(planes, np.uint8), 1, -1))

@@ -1,7 +1,7 @@
 """Keras model to ONNX, int8 in the QuantizeLinear/DequantizeLinear form.
 
-tf2onnx turns the activations' grids into QuantizeLinear/DequantizeLinear pairs and leaves the kernels as float constants.
-Those lie exactly on their int8 grid (``quantize.weights``), so they are stored as int8 with a per-channel
+tf2onnx turns the activations' grids into QuantizeLinear/DequantizeLinear pairs and leaves the kernels as float
+constants. Those lie exactly on their int8 grid (``quantize.weights``), so they are stored as int8 with a per-channel
 DequantizeLinear here. Without that ONNX Runtime re-quantises the weights by itself and the accuracy is gone.
 """
 

@@ -1,8 +1,8 @@
 """Per-channel bias correction, layer by layer on calibration images.
 
-Rounding weights and activations shifts the mean of a layer's output; depthwise layers suffer most. The shift is measured
-against the float graph, with everything before already quantised and corrected, and taken off the bias
-(Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", section 4.2, the empirical form).
+Rounding weights and activations shifts the mean of a layer's output; depthwise layers suffer most. The shift is
+measured against the float graph, with everything before already quantised and corrected, and taken off the bias
+(Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization and Bias Correction", section 4.2, empirical).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def correct_biases(graph: Graph, quantized: Graph, ranges: dict[str, Range], pix
 
 def _run(op: Op, inputs: list[Any]) -> Any:
     layer = make_layer(op)
-    argument = inputs if op.kind in ("Add", "Concatenate") else inputs[0]
+    argument: Any = inputs if op.kind in ("Add", "Concatenate") else inputs[0]
     if op.weights:
         layer.build(argument.shape)
         layer.set_weights(op.weights)

@@ -49,11 +49,10 @@ def _fold_one(graph: Graph, op: Op) -> bool:
 def _into_previous(before: Op, op: Op) -> None:
     scale, offset = (weight.astype(np.float64) for weight in op.weights)
     kernel, bias = (weight.astype(np.float64) for weight in before.weights)
-    if before.kind == "DepthwiseConv2D":  # (h, w, channels, multiplier): output channel = channel * multiplier + m
-        kernel = kernel * scale.reshape(kernel.shape[2:])
-    else:  # the output channel is the last axis; an Affine's "kernel" is its own scale
-        kernel = kernel * scale
-    before.weights = [kernel.astype(np.float32), (bias * scale + offset).astype(np.float32)]
+    # The output channel is the last axis, but in (h, w, channels, multiplier): there it is channel * multiplier + m.
+    # An Affine's "kernel" is its own scale.
+    factor = scale.reshape(kernel.shape[2:]) if before.kind == "DepthwiseConv2D" else scale
+    before.weights = [(kernel * factor).astype(np.float32), (bias * scale + offset).astype(np.float32)]
 
 
 def _can_move_forward(op: Op, behind: Op) -> bool:
@@ -98,7 +97,7 @@ def _to_depthwise(op: Op) -> None:
     """An "Affine" that nothing takes in: a 1x1 depthwise convolution, which integer kernels know."""
     if len(op.shape) != 3:
         raise UnsupportedLayerError(
-            f"layer {op.name!r} scales {len(op.shape) + 1}-dimensional values by channel and no neighbour can take it in",
+            f"layer {op.name!r} scales {len(op.shape) + 1}-dimensional values and no neighbour can take that in",
             expected="a convolution or dense layer beside it",
             cure="move the layer",
         )

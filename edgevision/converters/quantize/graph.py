@@ -66,7 +66,7 @@ class Graph:
         return [op for op in self if name in op.inputs]
 
     def sole_consumer(self, name: str) -> Op | None:
-        """The only operation that takes the output of ``name``; None if there are several, none, or it is the output."""
+        """The only operation that takes ``name``; None if there are several or none, or it is the output."""
         found = self.consumers(name)
         return found[0] if len(found) == 1 and name != self.output else None
 

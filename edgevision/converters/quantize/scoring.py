@@ -1,6 +1,6 @@
 """How far a classifier's answers are from another's: in probabilities, because that is what people read.
 
-The squared error of logits is ruled by a few large ones that change nothing; the divergence of the probabilities is not.
+The squared error of logits is ruled by a few large ones that change nothing; the divergence of probabilities is not.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def divergence(reference: Values, outputs: Values, scores: Scores) -> float:
 def logits_range(logits: Values, scores: Scores) -> Range:
     """The grid for a classifier's logits that keeps its probabilities best.
 
-    Half of all rounding error of a small classifier comes from the grid of its logits. Very negative logits take most of
-    that grid and none of the probability, so the grid may cut them off.
+    Half of all rounding error of a small classifier comes from the grid of its logits. Very negative logits take
+    most of that grid and none of the probability, so the grid may cut them off.
 
     Args:
         logits: float32 (images, values) by the float model.
@@ -48,7 +48,8 @@ def logits_range(logits: Values, scores: Scores) -> Range:
 
 def round_to(grid: Range, values: Values) -> Values:
     """``values`` on a grid."""
-    return (np.clip(np.rint(values / grid.scale) + grid.zero_point, 0, STEPS) - grid.zero_point) * grid.scale
+    stored = np.clip(np.rint(values / grid.scale) + grid.zero_point, 0, STEPS)
+    return np.asarray((stored - grid.zero_point) * grid.scale)
 
 
 def _probabilities(values: Values, scores: Scores) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ def to_grid(kernel: NDArray[np.floating], axes: tuple[int, ...]) -> tuple[NDArra
         axes: Axes that run over output channels.
 
     Returns:
-        Stored values (kernel's shape) and float32 scales (kernel's shape with 1 on all other axes); real = stored * scale.
+        Stored values (kernel's shape) and float32 scales (1 on all other axes); real = stored * scale.
     """
     others = tuple(axis for axis in range(kernel.ndim) if axis not in axes)
     largest = np.abs(kernel).max(axis=others, keepdims=True)
@@ -49,8 +49,8 @@ def quantize_kernels(graph: Graph) -> Graph:
 def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
     """Round biases, in place, to the 32-bit steps in which integer kernels hold them: input scale x kernel scale.
 
-    Left to each engine, this rounding moves a few values in ten thousand by one step in the first layer and several in a
-    hundred in the last; done here, all engines start from the same integers.
+    Left to each engine, this rounding moves a few values in ten thousand by one step in the first layer and several
+    in a hundred in the last; done here, all engines start from the same integers.
     """
     for op in graph:
         if op.has_kernel and op.inputs[0] in grids:
