@@ -28,7 +28,8 @@ def build_model(
     Args:
         graph: Operations with weights.
         ranges: Grids to round operations' outputs to (``points.all_ranges``); None builds the float model.
-        outputs: Operations whose outputs the model returns, as a list; None: the graph's output alone.
+        outputs: Operations whose outputs the model returns, as a dict by name (Keras unwraps a list of one); None: the
+            graph's output alone.
         batch: Fixed batch size; None leaves it open.
         pixel_dtype: dtype of the input, raw pixels 0..255; "uint8" puts a cast behind it.
 
@@ -49,7 +50,7 @@ def build_model(
             grid = ranges[op.name]
             value = fake_quantize_layer()(grid.scale, grid.zero_point, name=f"{op.name}_grid")(value)
         values[op.name] = value
-    wanted = values[graph.output] if outputs is None else [values[name] for name in outputs]
+    wanted = values[graph.output] if outputs is None else {name: values[name] for name in outputs}
     return keras.Model(image, wanted)
 
 

@@ -76,7 +76,7 @@ def observe(graph: Graph, batches: Batches) -> dict[str, Observer]:
     for see in (Observer.see_extremes, Observer.see_values):
         for pixels in batches():
             values = model(pixels.astype(np.float32), training=False)
-            for name, value in zip(names, values):
+            for name, value in values.items():
                 see(observers[name], value.numpy())
     return observers
 

@@ -85,7 +85,7 @@ def _candidates(graph: Graph, scores: Scores, batches: Batches, correction: Pixe
 
 def _outputs(graph: Graph, name: str, batches: Batches) -> Any:
     model = build_model(graph, outputs=[name])
-    return np.concatenate([np.asarray(model(pixels.astype(np.float32), training=False)[0]) for pixels in batches()])
+    return np.concatenate([np.asarray(model(pixels.astype(np.float32), training=False)[name]) for pixels in batches()])
 
 
 def _errors(graph: Graph, scores: Scores, candidates: list[Quantized], held_out: Batches) -> list[float]:
