@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ def benchmark(
         accuracy=None if labelled is None else _accuracy(bundle, labelled, images.name, names, threads, progress),
         host={**host_description(), "load_average": load_average},
         versions=_versions(),
-        provenance=bundle.manifest.provenance,
+        provenance=_names_only(bundle.manifest.provenance),
         skipped=skipped,
         remarks=remarks,
     )
@@ -150,6 +150,17 @@ def _command(
     parts += [f"runs={runs}"] if runs != 200 else []
     parts += [f"threads={threads}"] if threads is not None else []
     return f"edgevision.benchmark({', '.join(parts)})"
+
+
+def _names_only(value: Any) -> Any:
+    """The same value with absolute paths reduced to names: they would tell who worked where."""
+    if isinstance(value, dict):
+        return {key: _names_only(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_names_only(item) for item in value]
+    if isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()):
+        return PureWindowsPath(value).name  # knows both separators
+    return value
 
 
 def _versions() -> dict[str, Any]:

@@ -129,11 +129,9 @@ def test_median_interval_is_the_exact_sign_interval(n: int) -> None:
     result = st.median_interval(values)
     rank = int(stats.binom.ppf(0.025, n, 0.5)) if n else 0
     rank += stats.binom.cdf(rank, n, 0.5) <= 0.025 if n else 0
-    if rank == 0:
-        assert n < 6 and result is None
-    else:
-        assert result == (np.median(values), rank - 1, n - rank)
-        assert 1 - 2 * stats.binom.cdf(rank - 1, n, 0.5) >= 0.95
+    assert result == ((np.median(values), rank - 1, n - rank) if rank else None)
+    assert (result is None) == (n < 6)
+    assert rank == 0 or 1 - 2 * stats.binom.cdf(rank - 1, n, 0.5) >= 0.95
 
 
 def test_a_ratio_needs_pairs_and_survives_a_slow_phase() -> None:

@@ -100,7 +100,7 @@ def cost_sentence(report: Report) -> str:
         return f"{name} names the same class as float in {100 + value:.1f} % of cases {where}."
     interval = f"(95 % interval {span(low, high)})"
     if low <= 0 <= high:
-        return f"{name} and float differ by {points(value)} points of accuracy {interval} {where}: no loss was shown."
+        return f"int8 costs no accuracy that can be shown: {points(value)} points {interval} for {name} {where}."
     verb = "costs" if value < 0 else "gains"
     return f"{name} {verb} {abs(value):.1f} points of accuracy {interval} {where}."
 
@@ -205,3 +205,18 @@ def _notes_on_machine(report: Report) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def verdict(report: Report) -> str:
+    """The headline in one short breath: gate, fastest, change of accuracy with its interval."""
+    gate, best, cost = report.gate, fastest(report), cost_of_int8(report)
+    parts = ["No gate was run." if gate is None else "Gate passed." if gate.passed else "Gate failed."]
+    names = [best.name, *best.tied]
+    parts.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} fastest here.")
+    if cost is None or cost[1].difference is None:
+        parts.append("What int8 costs in accuracy was not measured.")
+    else:
+        value, low, high = cost[1].difference
+        what = "accuracy" if cost[1].kind == "accuracy" else "agreement with float"
+        parts.append(f"int8 changes {what} by {points(value)} points (95 % interval {span(low, high)}).")
+    return " ".join(parts)
