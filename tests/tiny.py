@@ -7,6 +7,7 @@ ones take raw uint8 pixels, the "float32" ones pixels already divided by 255.
 from __future__ import annotations
 
 import functools
+import importlib
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +43,7 @@ class Files(NamedTuple):
 
 def reference(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Scores float32 (1, 4) of pixels uint8 (1, 8, 8, 3)."""
-    return (pixels.reshape(1, -1).astype(np.float32) / 255) @ WEIGHTS + BIAS
+    return ((pixels.reshape(1, -1).astype(np.float32) / 255) @ WEIGHTS + BIAS).astype(np.float32)
 
 
 def pixels(seed: int) -> NDArray[np.uint8]:
@@ -85,7 +86,7 @@ def _openvino(dtype: str, weights: NDArray[np.float32], metadata: str | None) ->
     from edgevision.runtime.backends.openvino import import_openvino
 
     openvino = import_openvino()
-    from openvino import opset13 as ops
+    ops = importlib.import_module("openvino.opset13")
 
     image = ops.parameter(SHAPE, np.dtype(dtype), name="image")
     image.output(0).set_names({"image"})
@@ -102,11 +103,13 @@ def _openvino(dtype: str, weights: NDArray[np.float32], metadata: str | None) ->
 
 
 def _tflite(dtype: str, weights: NDArray[np.float32], metadata: str | None) -> Files:
-    import flatbuffers
-    from ai_edge_litert import schema_py_generated as schema
-
+    flatbuffers = importlib.import_module("flatbuffers")
+    schema = importlib.import_module("ai_edge_litert.schema_py_generated")
     kinds = schema.TensorType
-    shapes = [("image", SHAPE, getattr(kinds, dtype.upper())), ("floats", SHAPE, kinds.FLOAT32)]
+    shapes: list[tuple[str, tuple[int, ...], int]] = [
+        ("image", SHAPE, getattr(kinds, dtype.upper())),
+        ("floats", SHAPE, kinds.FLOAT32),
+    ]
     shapes += [("weights", (4, 192), kinds.FLOAT32), ("bias", (4,), kinds.FLOAT32), ("scores", (1, 4), kinds.FLOAT32)]
     contents = [b"", b"", b"", weights.T.tobytes(), BIAS.tobytes(), b""]
     buffers = [_new(schema.BufferT, data=np.frombuffer(item, np.uint8) if item else None) for item in contents]

@@ -82,9 +82,10 @@ def _check(array: Any, expected: str, right: bool) -> None:
 
 
 def _luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """ITU-R 601-2 luma in 16-bit fixed point, rounded, as Pillow computes it: (H, W, 1)."""
-    weights = np.array([19595, 38470, 7471], np.uint32)
-    return ((image @ weights + 0x8000) >> 16).astype(np.uint8)[:, :, None]
+    """ITU-R 601-2 luma, (H, W, 1)."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
 
 
 def _center(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:

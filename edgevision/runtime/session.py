@@ -102,7 +102,7 @@ class Session(ABC):
         return {spec.name: _checked_array(spec, feeds[spec.name]) for spec in self.inputs}
 
 
-def _checked_array(spec: TensorSpec, value: NDArray[Any]) -> NDArray[Any]:
+def _checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
     if not isinstance(value, np.ndarray):
         got = type(value).__name__
         raise TensorError(f"input {spec.name!r} is not a numpy array", expected=_describe(spec), got=got)
@@ -112,7 +112,8 @@ def _checked_array(spec: TensorSpec, value: NDArray[Any]) -> NDArray[Any]:
         raise TensorError(f"input {spec.name!r} does not fit", expected=_describe(spec), got=got, cure=cure)
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise TensorError(f"input {spec.name!r} has values that are not finite", expected="no NaN and no infinity")
-    return value if value.flags.c_contiguous else value.copy(order="C")
+    array: NDArray[Any] = value
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def _describe(spec: TensorSpec) -> str:
