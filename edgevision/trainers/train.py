@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import edgevision
-from edgevision.converters.source import write_metadata
+from edgevision.converters.metadata import write_metadata
 from edgevision.datasets import Dataset, DataSource
 from edgevision.runtime.errors import InputError, OutputExistsError
 from edgevision.runtime.manifest import to_plain

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from edgevision.converters.source import read_metadata, write_metadata
+from edgevision.converters.metadata import read_metadata, write_metadata
 from edgevision.runtime.errors import ModelError
 
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from edgevision.converters.source import read_metadata
+from edgevision.converters.metadata import read_metadata
 from edgevision.datasets import Dataset
 from edgevision.runtime.errors import DatasetError, ImageError, InputError, OutputExistsError
 from edgevision.runtime.manifest import from_plain
