@@ -27,9 +27,7 @@ def one_line(error: object) -> str:
 
 
 class Results:
-    """stdout, kept for results. Whatever else writes there meanwhile, libraries and child processes included, goes
-    to stderr: ``--json`` must stay pure JSON.
-    """
+    """stdout, kept for results: ``--json`` must stay pure JSON whatever libraries print meanwhile."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -45,27 +43,44 @@ class Results:
 
 @contextlib.contextmanager
 def results() -> Iterator[Results]:
-    """stdout for the time of a command."""
-    with _diverted(sys.stdout) as stream, contextlib.redirect_stdout(sys.stderr):
-        yield Results(stream)
-        stream.flush()
+    """stdout for the time of a command.
+
+    What Python code prints meanwhile goes to stderr. What native libraries and child processes write goes nowhere:
+    every engine and TensorFlow greet on stderr, and no variable stops all of them. With --debug it is shown.
+    """
+    context = click.get_current_context(silent=True)
+    debug = context is not None and context.find_root().obj is True
+    with contextlib.ExitStack() as stack:
+        stdout: TextIO = sys.stdout
+        if _is_descriptor(sys.stdout, 1) and _is_descriptor(sys.stderr, 2):  # not captured by a test or a caller
+            stdout = stack.enter_context(_kept(sys.stdout, 1))
+            stderr = stack.enter_context(_kept(sys.stderr, 2))
+            stack.enter_context(contextlib.redirect_stderr(stderr))
+            if debug:
+                os.dup2(stderr.fileno(), 1)
+            else:
+                _to_nowhere(1, 2)
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))
+        yield Results(stdout)
+        stdout.flush()
 
 
 @contextlib.contextmanager
-def _diverted(stdout: TextIO) -> Iterator[TextIO]:
-    """File descriptor 1 leads to stderr inside; what is yielded still leads to where stdout led."""
-    if not _is_descriptor(stdout, 1) or not _is_descriptor(sys.stderr, 2):  # captured by a test or a caller
-        yield stdout
-        return
-    stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        with os.fdopen(os.dup(kept), "w", encoding=stdout.encoding, errors="backslashreplace") as stream:
-            yield stream
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+def _kept(stream: TextIO, number: int) -> Iterator[TextIO]:
+    """Another way to where the descriptor leads; afterwards the descriptor leads there again."""
+    stream.flush()
+    with os.fdopen(os.dup(number), "w", buffering=1, encoding=stream.encoding, errors="backslashreplace") as kept:
+        try:
+            yield kept
+        finally:
+            os.dup2(kept.fileno(), number)
+
+
+def _to_nowhere(*numbers: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for number in numbers:
+        os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def _is_descriptor(stream: Any, number: int) -> bool:

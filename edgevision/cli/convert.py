@@ -15,6 +15,7 @@ from edgevision.cli.options import (
     input_size_option,
     json_option,
     names,
+    points,
     preprocess_option,
 )
 from edgevision.runtime.errors import InputError
@@ -139,7 +140,7 @@ def summary(bundle: Bundle) -> str:
     gate = bundle.manifest.gate
     if gate is not None:
         verdict = "passed" if gate.passed else "FAILED"
-        lines.append(f"gate {verdict}: at most {gate.max_drop:g} points lost in {gate.basis} on {gate.images} images")
+        lines.append(f"gate {verdict}: at most {points(gate.max_drop)} lost in {gate.basis} on {gate.images} images")
         lines += [gate.note] if gate.note else []
     lines.append(f"written: {bundle.path}" + ("" if passed(bundle) else ", marked as failed"))
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.console import results
-from edgevision.cli.options import json_option
+from edgevision.cli.options import json_option, points
 from edgevision.runtime.manifest import Artifact, Manifest, to_plain
 from edgevision.runtime.spec import TensorSpec
 
@@ -23,27 +23,31 @@ _SHOWN_LABELS = 10
 
 @click.command("inspect", short_help="Show what is inside a bundle or a model file.")
 @click.argument("path", metavar="NAME.edge|FILE", type=click.Path(path_type=Path))
+@click.option(
+    "--executed", is_flag=True, help="Count again in the files, and ask the engines what they run in int8 here."
+)
 @json_option
-def command(path: Path, as_json: bool) -> None:
+def command(path: Path, executed: bool, as_json: bool) -> None:
     """Show tensors, precision, the share of work in int8 and where it came from.
 
     A bundle's files are checked against their hashes first. A bundle or one of its models needs no converter
-    installed; any other model file does.
+    installed; --executed and any other model file do.
     """
     with results() as out:
         manifest = _manifest(path)
-        if manifest is None:
+        facts: dict[str, Any] = {} if manifest is None else to_plain(manifest)
+        if manifest is None or executed:
             from edgevision.converters.inspect import inspect
 
-            facts = inspect(path)
-            text = "\n".join(_plain_lines(facts))
-        else:
-            facts = to_plain(manifest)
-            text = describe(path.name or str(path), manifest)
+            facts = inspect(path, executed=executed)
         if as_json:
             out.json(facts)
+        elif manifest is None:
+            out.text("\n".join(plain_lines(facts)))
         else:
-            out.text(text)
+            out.text(describe(path.resolve().name, manifest))
+            if executed:
+                out.text(text_of_executed(facts))
 
 
 def _manifest(path: Path) -> Manifest | None:
@@ -81,12 +85,14 @@ def describe(name: str, manifest: Manifest) -> str:
     if gate is not None:
         verdict = "passed" if gate.passed else "FAILED"
         note = f" ({gate.note})" if gate.note else ""
-        lines.append(f"gate: {verdict}, {gate.basis} on {gate.images} images, at most {gate.max_drop:g} points{note}")
+        lines.append(
+            f"gate: {verdict}, {gate.basis} on {gate.images} images, at most {points(gate.max_drop)} lost{note}"
+        )
     lines += ["", text_table([_row(artifact) for artifact in manifest.artifacts])]
     for artifact in manifest.artifacts:
         lines += [f"{artifact.name} in float: {op.name} ({op.kind}), {op.reason}" for op in artifact.float_ops]
     if manifest.provenance:
-        lines += ["", "provenance", *_plain_lines(manifest.provenance, "  ")]
+        lines += ["", "provenance", *plain_lines(manifest.provenance, "  ")]
     return "\n".join(lines)
 
 
@@ -119,24 +125,34 @@ def _numbers(values: tuple[float, ...]) -> str:
     return texts[0] if len(set(texts)) == 1 else f"[{', '.join(texts)}]"
 
 
-def _plain_lines(value: Any, indent: str = "") -> list[str]:
-    """Nested dicts and lists as indented lines."""
+def text_of_executed(facts: dict[str, Any]) -> str:
+    """A table of what was counted in the files and of what the engines really run."""
+    from edgevision.benchmarks.report import text_table
+
+    counted = [item["counted"] for item in facts["artifacts"]] if "artifacts" in facts else [facts]
+    rows = []
+    for each in counted:
+        ran = each["executed"]
+        row = {"artifact": each["file"], "int8 work, counted": f"{each['int8_macs']:.1%}"}
+        rows.append({**row, "kernels run in int8": f"{sum(kernel['int8'] for kernel in ran)} of {len(ran)}"})
+    return "\n" + text_table(rows)
+
+
+def plain_lines(value: dict[str, Any], indent: str = "") -> list[str]:
+    """Nested dicts and lists as indented lines; a list of like dicts as a table."""
+    from edgevision.benchmarks.report import text_table
+
     lines = []
-    for key, item in value.items() if isinstance(value, dict) else enumerate(value, 1):
-        if (
-            isinstance(item, (dict, list, tuple))
-            and item
-            and any(isinstance(each, (dict, list)) for each in _items(item))
-        ):
-            lines += [f"{indent}{key}", *_plain_lines(item, indent + "  ")]
-        elif isinstance(item, dict):
-            lines += [f"{indent}{key}", *(f"{indent}  {name}: {each}" for name, each in item.items())]
-        elif isinstance(item, (list, tuple)):
-            lines.append(f"{indent}{key}: {', '.join(map(str, item))}")
+    for key, item in value.items():
+        if isinstance(item, dict):
+            lines += [f"{indent}{key}", *plain_lines(item, indent + "  ")]
+        elif isinstance(item, (list, tuple)) and item and isinstance(item[0], dict):
+            table = text_table([{name: _text(each) for name, each in row.items()} for row in item])
+            lines += [f"{indent}{key}", *(f"{indent}  {line}" for line in table.splitlines())]
         elif item is not None and item != "":
-            lines.append(f"{indent}{key}: {item}")
+            lines.append(f"{indent}{key}: {_text(item)}")
     return lines
 
 
-def _items(value: Any) -> list[Any]:
-    return list(value.values()) if isinstance(value, dict) else list(value)
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

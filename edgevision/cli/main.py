@@ -41,7 +41,11 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, name="edgevision", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="edgevision")
-@click.option("--debug", is_flag=True, help=f"Show where an error came from; may stand anywhere (also {_DEBUG}=1).")
+@click.option(
+    "--debug",
+    is_flag=True,
+    help=f"Show where errors come from and what libraries print; may stand anywhere (also {_DEBUG}=1).",
+)
 def cli(debug: bool) -> None:
     """Trained image-recognition models on small computers: quantise once, prove it, run it anywhere.
 
@@ -64,7 +68,7 @@ def main(args: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning  # type: ignore[assignment]
         try:
-            code = _run(words)
+            code = _run(words, debug)
             sys.stdout.flush()
         except BrokenPipeError:
             # Python would complain once more when it flushes stdout at exit.
@@ -85,22 +89,16 @@ def main(args: Sequence[str] | None = None) -> int:
         return code
 
 
-def _run(words: list[str]) -> int:
-    _quiet_libraries()
+def _run(words: list[str], debug: bool) -> int:
     if "_EDGEVISION_COMPLETE" in os.environ:  # shell completion is click's own protocol
         cli.main(words, prog_name="edgevision")
     # Not cli.main(): it would turn a broken pipe and an interrupt into exit codes of its own.
     try:
-        with cli.make_context("edgevision", words) as context:
+        with cli.make_context("edgevision", words, obj=debug) as context:
             result: Any = cli.invoke(context)
     except click.exceptions.Exit as ending:
         result = ending.exit_code
     return result if isinstance(result, int) else 0
-
-
-def _quiet_libraries() -> None:
-    """TensorFlow's start-up notes on stderr are no messages of ours; whoever sets the variable keeps them."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def _without_debug(words: list[str]) -> tuple[list[str], bool]:

@@ -80,3 +80,8 @@ preprocess_option = click.option(
 def given(**options: Any) -> dict[str, Any]:
     """The options that were given: the API's own defaults apply to the others."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def points(value: float) -> str:
+    """A number of percentage points in words."""
+    return f"{value:g} point" + ("" if value == 1 else "s")
