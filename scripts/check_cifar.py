@@ -3,14 +3,15 @@
     python scripts/train_cifar.py --save DIR      trains three seeds and divides the images
     python scripts/check_cifar.py DIR             converts each and prints every figure beside its limit
 
-Exit code 1 when a limit is missed. Calibration uses the 10,000 training images only; the figures are from the 1,000 test
-and the 3,000 held-out images.
+Exit code 1 when a limit is missed. Calibration uses the 10,000 training images only; the figures are from the 1,000
+test and the 3,000 held-out images.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ from edgevision.datasets import open_dataset
 from edgevision.runtime.bundle import Bundle
 from edgevision.trainers.pixels import load_pixels
 
+SHARED = Path(os.environ.get("EDGEVISION_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 INT8 = ("int8.tflite", "int8.onnx", "int8.xml")
 #: size of int8 against float32, per format
 SIZE_LIMITS = {"tflite": 0.30, "onnx": 0.30, "openvino": 0.36}
@@ -33,7 +35,7 @@ SIZE_LIMITS = {"tflite": 0.30, "onnx": 0.30, "openvino": 0.36}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="what train_cifar.py --save wrote")
-    parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared/data/cifar10_png.zip")
+    parser.add_argument("--data", type=Path, default=SHARED / "data" / "cifar10_png.zip")
     options = parser.parse_args()
     missed = []
     for model in sorted(options.folder.glob("cnn-cifar-*.keras")):
@@ -71,12 +73,12 @@ def work(bundle: Bundle) -> list[tuple[str, float, float, bool]]:
 def sizes(bundle: Bundle) -> list[tuple[str, float, float, bool]]:
     rows = []
     for name in INT8:
-        small, large = bundle.artifact(name), bundle.artifact(name.replace("int8", "float32"))
-        ratio, limit = small.size / large.size, SIZE_LIMITS[small.format]
-        exporter = formats.of(small.format)
-        stored = [sum(kernel.weight_bytes for kernel in exporter.kernels(bundle.path / item.name)) for item in (small, large)]
-        rows.append((f"{name}: size against float32", ratio, limit, ratio <= limit))
-        rows.append((f"{name}: weight bytes against float32", stored[0] / stored[1], 0.26, stored[0] / stored[1] <= 0.26))
+        pair = bundle.artifact(name), bundle.artifact(name.replace("int8", "float32"))
+        kernels = formats.of(pair[0].format).kernels
+        small, large = (sum(kernel.weight_bytes for kernel in kernels(bundle.path / item.name)) for item in pair)
+        size, limit = pair[0].size / pair[1].size, SIZE_LIMITS[pair[0].format]
+        rows.append((f"{name}: size against float32", size, limit, size <= limit))
+        rows.append((f"{name}: weight bytes against float32", small / large, 0.26, small / large <= 0.26))
     return rows
 
 
