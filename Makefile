@@ -48,7 +48,8 @@ $(BIN)/uv:
 
 # setup.cfg names every dependency: a newer one installs again, an older one costs nothing.
 $(STAMP): setup.cfg pyproject.toml | $(BIN)/uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[all,dev]'
+	@echo "installing TensorFlow, the engines and the tools: minutes the first time, seconds when setup.cfg changes" >&2
+	@$(BIN)/uv pip install $$([ -t 2 ] || echo --quiet) --python $(BIN)/python -e '.[all,dev]'
 	@touch $@
 
 clean:  ## Remove .venv, demo output and what tools left behind

@@ -151,7 +151,8 @@ def _check(bundle: Bundle, artifact: Artifact, inputs: NDArray[np.uint8], golden
             got = np.stack([_outputs(predictor, pixels, bundle.manifest) for pixels in inputs])
     except BackendError as error:
         return Check(artifact.name, "", len(inputs), None, tolerance, 0, str(error))
-    engine = f"{facts.get('engine', artifact.format)} {facts.get('version', '')}".strip()
+    # OpenVINO's version names its build as well.
+    engine = f"{facts.get('engine', artifact.format)} {str(facts.get('version', '')).partition('-')[0]}".strip()
     if got.shape != expected.shape:
         problem = f"expected outputs {expected.shape}, got {got.shape}"
         return Check(artifact.name, engine, len(inputs), None, tolerance, 0, problem)

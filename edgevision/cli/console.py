@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
@@ -19,6 +21,15 @@ _REDRAW_S = 0.05
 def say(line: str) -> None:
     """One line to the person: on stderr, with the program's name."""
     click.echo(f"edgevision: {line}", err=True)
+
+
+def program() -> str:
+    """How this program is called here: its name where the shell would find it, else the way it was called."""
+    called = Path(sys.argv[0])
+    if called.name != "edgevision":
+        return "python -m edgevision"
+    found = shutil.which("edgevision")
+    return "edgevision" if found is not None and Path(found).resolve() == called.resolve() else str(called)
 
 
 def one_line(error: object) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 GATE_FAILED = 3
 
 
-@click.command("convert", short_help="A Keras model in, a checked bundle of int8 and float32 models out.")
+@click.command("convert", short_help="A Keras model in, a checked bundle of models out.")
 @click.argument("model")
 @click.option("--calibration", required=True, metavar="DATA", help="Images like those it will see; no labels needed.")
 @click.option("--out", required=True, metavar="NAME.edge", help="The bundle to write.")
@@ -121,13 +121,13 @@ def read_labels(path: Path) -> tuple[str, ...]:
 
 def summary(bundle: Bundle) -> str:
     """The table of artifacts and the gate's verdict."""
-    from edgevision.benchmarks.report import text_table
+    from edgevision.benchmarks.report import text_table, words
 
     rows = []
     for artifact in bundle.manifest.artifacts:
         row = {
             "artifact": artifact.name,
-            "size": f"{artifact.size / 1024:,.0f} KiB",
+            "size": words.size(artifact.size),
             "int8 work": f"{artifact.int8_macs:.0%}",
         }
         found = artifact.agreement

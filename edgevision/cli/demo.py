@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from edgevision.cli.benchmark import check_reports
-from edgevision.cli.console import Progress, results
+from edgevision.cli.console import Progress, program, results
 from edgevision.cli.convert import GATE_FAILED, passed
 from edgevision.cli.options import json_option
 from edgevision.runtime.errors import ConversionError, OutputExistsError
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 MODEL, BUNDLE, PAGE, DATA = "digits.keras", "digits.edge", "report.html", "report.json"
 _EPOCHS = 10
+_WIDTH = 100
 
 
-@click.command("demo", short_help="The whole way on handwritten digits: train, convert, verify, measure.")
+@click.command("demo", short_help="Train, convert, verify and measure on handwritten digits.")
 @click.option("--out", default="demo", show_default=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides everything random.")
 @json_option
@@ -84,17 +86,18 @@ def describe(out: Path, report: Report) -> str:
     """The table, where things are, and what to try next."""
     from edgevision.benchmarks.report import text_table
 
+    call = program()
     lines = [
         text_table(report.summary_rows()),
         "",
-        report.headline(),
+        textwrap.fill(report.headline(), _WIDTH),
         "",
         f"bundle   {out / BUNDLE}   copy this directory to a device",
         f"report   {out / PAGE}   open it in a browser",
         "",
         "next:",
-        f"  edgevision inspect {out / BUNDLE}",
-        f"  edgevision evaluate {out / BUNDLE} digits --all",
-        "  edgevision train PHOTOS --out mine.keras    where PHOTOS holds one folder of images per class",
+        f"  {call} inspect {out / BUNDLE}",
+        f"  {call} evaluate {out / BUNDLE} digits --all",
+        f"  {call} train PHOTOS --out mine.keras    where PHOTOS holds one folder of images per class",
     ]
     return "\n".join(lines)

@@ -97,11 +97,13 @@ def describe(name: str, manifest: Manifest) -> str:
 
 
 def _row(artifact: Artifact) -> dict[str, str]:
+    from edgevision.benchmarks.report import words
+
     checked = artifact.parity is not None or artifact.agreement is not None
     return {
         "artifact": artifact.name,
         "precision": artifact.precision,
-        "size": f"{artifact.size / 1024:,.0f} KiB" if artifact.files else "",
+        "size": words.size(artifact.size) if artifact.files else "",
         "inputs": _tensors(artifact.inputs),
         "outputs": _tensors(artifact.outputs),
         "int8 work": f"{artifact.int8_macs:.1%}",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgevision.cli.console import Progress, results
+from edgevision.cli.console import Progress, program, results
 from edgevision.cli.options import force_option, geometry_options, given, input_size_option, json_option
 
 
@@ -54,4 +54,4 @@ def command(
             return
         held = "" if found.val_accuracy is None else f", {found.val_accuracy:.1%} right on {found.val_images} held out"
         stdout.text(f"{found.path}: {model}, {found.parameters:,} parameters, {found.images} images{held}")
-        stdout.text(f"next: edgevision convert {found.path} --calibration {data} --out {found.path.stem}.edge")
+        stdout.text(f"next: {program()} convert {found.path} --calibration {data} --out {found.path.stem}.edge")

@@ -1,0 +1,135 @@
+"""evaluate, benchmark, inspect and doctor: text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from edgevision.cli import doctor
+from tests import tiny
+from tests.cli.conftest import Run
+
+
+def test_evaluate_all_as_json(run: Run, bundle: Path, photos: Path) -> None:
+    outcome = run("evaluate", bundle, photos, "--all", "--json")
+    assert outcome.code == 0
+    found = json.loads(outcome.out)
+    assert set(found["artifacts"]) == {f"{p}.{s}" for p in ("int8", "float32") for s in tiny.SUFFIX.values()}
+    assert all(item["n"] == 12 and 0 <= item["top1"] <= 1 for item in found["artifacts"].values())
+
+
+def test_evaluate_one_artifact_as_text(run: Run, bundle: Path, photos: Path) -> None:
+    outcome = run("evaluate", bundle, photos, "--artifact", "float32.onnx")
+    assert outcome.code == 0
+    assert "float32.onnx" in outcome.out
+    assert "int8" not in outcome.out
+    assert outcome.err == "evaluate\n"
+
+
+def test_evaluate_compares_precisions(run: Run, bundle: Path, photos: Path) -> None:
+    assert "points against float32" in run("evaluate", bundle, photos, "--all").out
+
+
+def test_damaged_images_can_be_left_out(run: Run, bundle: Path, photos: Path, tmp_path: Path) -> None:
+    for label in tiny.LABELS:
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.png").write_bytes((photos / label / "0.png").read_bytes())
+    (tmp_path / "cat" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    assert run("evaluate", bundle, tmp_path).code == 1
+    outcome = run("evaluate", bundle, tmp_path, "--skip-unreadable")
+    assert outcome.code == 0
+    assert "bad.png" in outcome.out
+
+
+def test_benchmark_writes_what_was_asked_for(run: Run, bundle: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    outcome = run("benchmark", bundle, "--runs", 20, "--out", report, "--json")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["bundle"] == json.loads(report.read_text())["bundle"] == "tiny.edge"
+    again = run("benchmark", bundle, "--runs", 20, "--out", report)
+    assert again.code == 1
+    assert "--force" in again.err
+
+
+def test_a_page_without_jinja2_is_refused_before_measuring(
+    run: Run, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    outcome = run("benchmark", bundle, "--html", tmp_path / "report.html")
+    assert outcome.code == 1
+    assert "pip install 'edgevision[report]'" in outcome.err
+
+
+def test_inspect_a_bundle_and_its_models(run: Run, bundle: Path) -> None:
+    outcome = run("inspect", bundle)
+    assert outcome.code == 0
+    for words in ("4 classes (cat, dog, bird, fish)", "8x8 rgb, stretch (bilinear)", "int8.tflite", "uint8 1x8x8x3"):
+        assert words in outcome.out
+    assert json.loads(run("inspect", bundle, "--json").out)["labels"] == list(tiny.LABELS)
+    for backend in tiny.ENGINES:
+        alone = run("inspect", bundle / f"int8.{tiny.SUFFIX[backend]}")
+        assert "cat, dog, bird, fish" in alone.out
+
+
+def test_inspect_of_nothing(run: Run, tmp_path: Path) -> None:
+    outcome = run("inspect", tmp_path / "no.edge")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert len(outcome.err.splitlines()) == 1
+
+
+def test_doctor_here(run: Run) -> None:
+    outcome = run("doctor")
+    assert outcome.code == 0
+    for words in ("tflite", "onnx", "openvino", "telemetry", "processor", "int8"):
+        assert words in outcome.out
+    facts = json.loads(run("doctor", "--json").out)
+    assert all(engine["works"] for engine in facts["engines"].values())
+
+
+def test_doctor_where_no_engine_is(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = dict.fromkeys(("tflite", "onnx", "openvino", "null"))
+    monkeypatch.setattr("edgevision.runtime.backends.installed", lambda: nothing)
+    monkeypatch.setattr(doctor, "_version", lambda package: None)
+    outcome = run("doctor")
+    assert outcome.code == 1
+    for extra in ("tflite", "onnx", "openvino", "report"):
+        assert f"pip install 'edgevision[{extra}]'" in outcome.out
+
+
+def test_doctor_on_a_python_without_wheels(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_version", lambda package: None)
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0))
+    assert "needs Python 3.11 to 3.13" in run("doctor").out
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("pass", ""),
+        ("import no_such_engine", "ModuleNotFoundError: No module named 'no_such_engine'"),
+        (
+            "import os, signal; os.kill(os.getpid(), signal.SIGILL)",
+            "was built for a newer processor (illegal instruction)",
+        ),
+        ("import os; os.abort()", "crashes on import (signal 6)"),
+    ],
+)
+def test_doctor_survives_what_an_engine_does(code: str, problem: str) -> None:
+    assert doctor._import_problem(code) == problem
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("flags\t\t: fpu sse avx512_vnni amx_int8\n", ["AVX-512 VNNI", "AMX int8"]),
+        ("flags\t\t: fpu sse avx2\n", []),
+        ("Features\t: fp asimd asimddp\n", ["dotprod"]),
+        ("Features\t: fp asimd\n", []),
+        ("", None),
+    ],
+)
+def test_int8_instructions(text: str, found: list[str] | None) -> None:
+    assert doctor.int8_instructions(text) == found
