@@ -37,7 +37,7 @@ $(BIN)/uv:
 	  if fits "$$python"; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$${found:-}" ]; then \
-	  echo "make: converting and training need Python 3.11, 3.12 or 3.13; got $$(python3 --version 2>&1)." >&2; \
+	  echo "make: converting and training need Python 3.11, 3.12 or 3.13; tried $${PYTHON:-python3 ($$(python3 --version 2>&1)), python3.12, python3.11, python3.13}." >&2; \
 	  echo "make: install one of them, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; \
 	  exit 1; \
 	fi; \

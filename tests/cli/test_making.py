@@ -150,6 +150,7 @@ def test_the_demo_takes_a_new_folder_and_its_own(tmp_path: Path) -> None:
     (own / "digits.keras").write_text("")
     (own / "note.txt").write_text("added later")
     check_out(own)
+    assert {path.name for path in own.iterdir()} == {"report.json", "digits.edge", "digits.keras", "note.txt"}
 
 
 def test_the_demo_from_start_to_end(run: Run, tmp_path: Path) -> None:
