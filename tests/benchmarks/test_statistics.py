@@ -111,6 +111,86 @@ def test_paired_interval_refuses_what_is_not_paired(a: list[int], b: list[int]) 
 
 
 @pytest.mark.parametrize(
+    ("table", "expected"),
+    # The two tables of Fagerland, Lydersen and Laake again (2013, mid-p): 0.039 and 0.035 where the exact test
+    # has 0.070 and 0.053.
+    [((1, 1, 7, 12), 0.039), ((59, 6, 16, 80), 0.035)],
+)
+def test_mcnemar_is_the_published_one(table: tuple[int, int, int, int], expected: float) -> None:
+    assert st.mcnemar(*pairs(*table)) == pytest.approx(expected, abs=0.0005)
+
+
+@pytest.mark.parametrize(("gains", "losses"), [(0, 1), (0, 6), (3, 9), (40, 25), (500, 400), (4000, 4400)])
+def test_mcnemar_is_the_exact_test_less_half_the_split_seen(gains: int, losses: int) -> None:
+    n = gains + losses
+    exact = stats.binomtest(gains, n, 0.5).pvalue
+    half = stats.binom.pmf(gains, n, 0.5)
+    assert st.mcnemar(*pairs(5, losses, gains, 5)) == pytest.approx(exact - half, rel=1e-6)
+    assert st.mcnemar(*pairs(5, gains, losses, 5)) == st.mcnemar(*pairs(5, losses, gains, 5))
+
+
+@pytest.mark.parametrize("each", [0, 1, 7, 300])
+def test_mcnemar_finds_nothing_in_an_even_split(each: int) -> None:
+    assert st.mcnemar(*pairs(2, each, each, 2)) == 1
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.05, 0.1, 0.3])
+def test_mcnemar_holds_its_level(rate: float) -> None:
+    # Exact, over every outcome of 200 images: equally good, how often p <= 5 %? Not so for one number of unequal
+    # images taken alone, where mid-p may pass its level by a half step.
+    found = 0.0
+    for unequal in range(1, 121):
+        values = [st.mcnemar(*pairs(0, k, unequal - k, 0)) for k in range(unequal + 1)]
+        rejected = sum(stats.binom.pmf(k, unequal, 0.5) for k, value in enumerate(values) if value <= 0.05)
+        found += float(stats.binom.pmf(unequal, 200, rate) * rejected)
+    assert found <= 0.0505
+
+
+@pytest.mark.parametrize(
+    ("gains", "losses", "n", "margin"), [(0, 0, 300, 1.0), (3, 4, 300, 1.0), (0, 0, 50, 2.0), (10, 12, 400, 2.0)]
+)
+def test_images_to_tell_are_just_enough(gains: int, losses: int, n: int, margin: float) -> None:
+    needed = st.images_to_tell(gains, losses, n, margin)
+    assert needed is not None
+
+    def low(images: float) -> float:
+        return -100 * st._tango_upper(losses * images / n, gains * images / n, images)
+
+    assert low(needed) > -margin >= low(0.9 * needed)
+    assert len(str(needed).rstrip("0")) <= 2
+
+
+def test_images_to_tell_without_any_difference_follows_the_formula() -> None:
+    # Half-width z^2 / (n + z^2) below one point: more than 99 z^2 = 380.3 images.
+    assert st.images_to_tell(0, 0, 10, 1.0) == 390
+
+
+@pytest.mark.parametrize(("gains", "losses", "n", "margin"), [(0, 3, 300, 1.0), (0, 9, 300, 1.0), (5, 5, 100, 0.0)])
+def test_no_number_of_images_helps_what_is_not_within_the_margin(
+    gains: int, losses: int, n: int, margin: float
+) -> None:
+    assert st.images_to_tell(gains, losses, n, margin) is None
+
+
+def test_smirnov_distance_and_limit_are_scipys() -> None:
+    random = np.random.default_rng(0)
+    a, b = random.normal(size=120), random.normal(0.5, 2, 300)
+    found = stats.ks_2samp(a, b, method="asymp")
+    assert st.smirnov_distance(a, b) == pytest.approx(found.statistic)
+    assert st.smirnov_distance(b, a) == st.smirnov_distance(a, b)
+    assert st.smirnov_distance(np.zeros(4), np.zeros(9)) == 0 and st.smirnov_distance([0.0], [1.0]) == 1
+    limit = st.smirnov_limit(120, 300, 0.01)
+    assert stats.kstwobign.sf(limit * np.sqrt(120 * 300 / 420)) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_smirnov_limit_is_rarely_passed_by_chance() -> None:
+    random = np.random.default_rng(1)
+    limit = st.smirnov_limit(40, 90, 0.05)
+    passed = [st.smirnov_distance(random.integers(0, 9, 40), random.integers(0, 9, 90)) > limit for _ in range(400)]
+    assert np.mean(passed) <= 0.05
+
+
+@pytest.mark.parametrize(
     ("n", "names"), [(19, []), (20, ["p50"]), (99, ["p50"]), (200, ["p50", "p90"]), (1000, ["p50", "p90", "p99"])]
 )
 def test_only_supported_percentiles_are_given(n: int, names: list[str]) -> None:
