@@ -64,6 +64,19 @@ class Accuracy:
         return facts if self.top5 is None else {**facts, "top5": self.top5}
 
 
+def ranks(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Place of the right class among the scores, 0 is best: int64 (n,). Of equal scores the first class is better.
+
+    Args:
+        scores: float32 (n, classes).
+        truth: int64 (n,), index of the right class.
+    """
+    own = scores[np.arange(truth.size), truth][:, None]
+    earlier = np.arange(scores.shape[1])[None] < truth[:, None]
+    found: NDArray[np.int64] = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    return found
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One artifact against another on the same images.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.benchmarks.accuracy import Accuracy, Comparison, compare_precisions
+from edgevision.benchmarks.accuracy import Accuracy, Comparison, compare_precisions, ranks
 from edgevision.benchmarks.choice import runnable
 from edgevision.datasets import Dataset, open_dataset
 from edgevision.runtime.bundle import Bundle
@@ -169,8 +169,5 @@ def _unreadable(names: list[str], total: int) -> DatasetError:
 
 def _accuracy(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> Accuracy:
     """Accuracy from float32 (n, classes) scores. Of equal scores the first class is the better one."""
-    own = scores[np.arange(truth.size), truth][:, None]
-    earlier = np.arange(scores.shape[1])[None] < truth[:, None]
-    ranks = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
-    known = ranks if scores.shape[1] > 5 else None
+    known = ranks(scores, truth) if scores.shape[1] > 5 else None
     return Accuracy(scores.argmax(axis=1).astype(np.int64), truth, known)

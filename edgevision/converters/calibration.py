@@ -1,13 +1,21 @@
-"""Calibration images: the very pixels the device will see, in three groups that do not overlap."""
+"""Calibration images: the very pixels the device will see, in three groups that do not overlap.
+
+Calibration data is always the caller's: there is no default set. Values that are no images would be another set with
+the same groups, batches and ``report``; only ``PixelSet`` and ``image_facts`` know of pixels.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.converters.calibration_report import CalibrationReport, report
+from edgevision.converters.image_facts import ImageFacts, image_facts
+from edgevision.converters.quantize.convergence import Convergence
+from edgevision.converters.resemblance import resemblance_warnings
 from edgevision.datasets import open_images
 from edgevision.datasets.dataset import Dataset
 from edgevision.runtime.errors import DatasetError
@@ -34,6 +42,7 @@ class PixelSet:
         self.dataset, self.preprocessing = dataset, preprocessing
         size = preprocessing.height * preprocessing.width * preprocessing.channels
         self._cache: dict[int, Pixels] | None = {} if size * len(dataset) <= _CACHE_BYTES else None
+        self._facts: dict[int, ImageFacts] = {}
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -51,10 +60,29 @@ class PixelSet:
         """Up to ``count`` images from ``start`` on, uint8 (n, H, W, C)."""
         return np.stack([self._pixels(index) for index in range(start, min(start + count, len(self)))])
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Where each image lies in the data."""
+        return tuple(entry.name for entry in self.dataset.entries)
+
+    def facts(self) -> tuple[ImageFacts, ...]:
+        """What is known of each image; those that were not looked at yet are decoded.
+
+        Raises:
+            ImageError: An image is damaged; the message names it.
+        """
+        for index in range(len(self)):
+            if index not in self._facts:
+                self._pixels(index)
+        return tuple(self._facts[index] for index in range(len(self)))
+
     def _pixels(self, index: int) -> Pixels:
         if self._cache is not None and index in self._cache:
             return self._cache[index]
-        pixels = resize(self.dataset[index].decode(), self.preprocessing)
+        image = self.dataset[index].decode()
+        pixels = resize(image, self.preprocessing)
+        if index not in self._facts:
+            self._facts[index] = image_facts(image, pixels, self.preprocessing)
         if self._cache is not None:
             self._cache[index] = pixels
         return pixels
@@ -86,3 +114,27 @@ class CalibrationSet:
         used = order if self.is_shared else order[: ends[-1]]
         self.count = len(used)
         self.sha256 = dataset.subset(used).content_hash()
+
+    def report(self, labels: Sequence[str], convergence: Convergence | None = None) -> CalibrationReport:
+        """What the images that set ranges and chose are like.
+
+        Args:
+            labels: The model's class names, to tell class folders from others.
+            convergence: How far the ranges settled on them.
+        """
+        return report(self._used(), self._names(), labels, self.sha256, convergence)
+
+    def overlap(self, judged: PixelSet) -> int:
+        """How many images that set ranges or chose are among the judging ones, pixel by pixel."""
+        judging = {facts.digest for facts in judged.facts()}
+        return sum(facts.digest in judging for facts in self._used())
+
+    def warnings(self, judged: PixelSet | None) -> tuple[str, ...]:
+        """What is odd about these images, alone and beside the judging ones; None: those come from the same data."""
+        return tuple(resemblance_warnings(self._used(), None if judged is None else judged.facts()))
+
+    def _used(self) -> tuple[ImageFacts, ...]:
+        return self.ranges.facts() if self.is_shared else self.ranges.facts() + self.choice.facts()
+
+    def _names(self) -> tuple[str, ...]:
+        return self.ranges.names if self.is_shared else self.ranges.names + self.choice.names

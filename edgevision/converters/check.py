@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.benchmarks.accuracy import ranks
+from edgevision.converters.flips import flips, flips_bytes
 from edgevision.converters.gate import judge
-from edgevision.converters.parity import Answers, compare, top1
+from edgevision.converters.parity import Answers, compare, probabilities
 from edgevision.runtime.manifest import Artifact, Manifest
 
+Targets = NDArray[np.int64] | None
 
-def check(
-    artifact: Artifact, answers: Answers, manifest: Manifest, targets: NDArray[np.int64] | None, max_drop: float
-) -> Artifact:
+
+def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Targets, max_drop: float) -> Artifact:
     """The artifact with its ``parity`` and ``agreement`` filled in.
 
     Args:
@@ -27,9 +30,32 @@ def check(
     outputs = answers.artifacts[artifact.name]
     reference = answers.quantized if artifact.precision == "int8" else answers.source
     scores, classes = manifest.scores, len(manifest.labels)
-    before, after = top1(answers.source, scores, classes), top1(outputs, scores, classes)
-    return dataclasses.replace(
-        artifact,
-        parity=compare(reference, outputs, artifact.precision, scores, classes),
-        agreement=judge(before, after, targets, max_drop),
+    parity = compare(reference, outputs, artifact.precision, scores, classes)
+    before, after = (probabilities(each, scores, classes) for each in (answers.source, outputs))
+    agreement = judge(
+        before.argmax(1).astype(np.int64),
+        after.argmax(1).astype(np.int64),
+        targets,
+        max_drop,
+        in_top5=None if targets is None or classes < 6 else (ranks(before, targets) < 5, ranks(after, targets) < 5),
+        is_exact=artifact.precision == "float32" and parity.passed,
     )
+    return dataclasses.replace(artifact, parity=parity, agreement=agreement)
+
+
+def flips_file(answers: Answers, manifest: Manifest, targets: Targets, names: Sequence[str] | None) -> bytes:
+    """The content of flips.json for every artifact.
+
+    Args:
+        answers: What the artifacts and the float model answered.
+        manifest: Scores kind and labels.
+        targets: True class per image; None without labels.
+        names: Name per image; None leaves them out.
+    """
+    labels = manifest.labels
+    before = probabilities(answers.source, manifest.scores, len(labels))
+    found = {
+        name: flips(before, probabilities(outputs, manifest.scores, len(labels)), labels, targets, names)
+        for name, outputs in answers.artifacts.items()
+    }
+    return flips_bytes(found, len(before))

@@ -11,8 +11,9 @@ from typing import Any, get_args
 
 from edgevision.converters.calibration import CalibrationSet, PixelSet
 from edgevision.converters.card import model_card
-from edgevision.converters.check import check
+from edgevision.converters.check import check, flips_file
 from edgevision.converters.export import export_all, open_artifact
+from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
 from edgevision.converters.golden import COUNT, make_golden, synthetic_pixels
 from edgevision.converters.labels import settle_labels
@@ -22,11 +23,9 @@ from edgevision.converters.quantize.observe import batch_size
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.source import SourceModel, load_source
 from edgevision.datasets import open_dataset
-from edgevision.datasets.dataset import Dataset
 from edgevision.runtime.bundle import Bundle, file_entry, golden_bytes, write_bundle
 from edgevision.runtime.errors import InputError, OutputExistsError
-from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision
-from edgevision.runtime.session import Session
+from edgevision.runtime.manifest import Gate, Manifest, ModelFormat, Precision
 from edgevision.runtime.spec import Interpolation, ResizePolicy
 
 #: progress(stage, done, total)
@@ -54,7 +53,9 @@ def convert(
 ) -> Bundle:
     """Quantise a Keras model once, export it to every format, check each file, and write one bundle.
 
-    A failed check does not stop the bundle from being written; ``bundle.manifest.gate.passed`` tells.
+    A failed check does not stop the bundle from being written; ``bundle.manifest.gate.passed`` tells, and
+    ``bundle.manifest.gate.verdict`` whether there were images enough to be sure (see ``converters.gate``). flips.json
+    in the bundle names the images that an artifact answers otherwise than the float model.
 
     Args:
         model: Path of a .keras or .h5 file, or a keras.Model; an image classifier.
@@ -71,7 +72,8 @@ def convert(
         formats: Any of "tflite", "onnx", "openvino".
         precisions: Any of "int8", "float32".
         max_drop: Allowed loss against float, points (percent).
-        golden: "real" stores a few of the checked images in the bundle, "synthetic" stores made-up ones.
+        golden: "real" stores a few of the checked images in the bundle, "synthetic" stores made-up ones and leaves
+            the names of images out of it.
         force: Replace a bundle at ``out``.
         progress: Called as progress(stage, done, total).
 
@@ -112,16 +114,19 @@ def convert(
         sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
         steps("checking")
         judged = images.judgement if tested is None else PixelSet(tested, source.preprocessing)
+        targets = None if tested is None else tested.targets
+        answers = answer(source, quantized.model(), sessions, judged.batches(batch_size(source.graph)))
         manifest = dataclasses.replace(
             manifest,
-            artifacts=_check(source, quantized, exported, sessions, manifest, judged, tested, max_drop),
-            provenance=provenance(source, quantized, images, tested, golden),
+            artifacts=tuple(check(item, answers, manifest, targets, max_drop) for item in exported),
+            provenance=provenance(source, quantized, images, manifest.labels, tested, golden),
         )
-        gate = verdict(manifest.artifacts, max_drop, tested is not None, len(judged), images.is_shared)
+        gate = _gate(manifest, images, judged, tested is not None, max_drop)
         manifest = dataclasses.replace(manifest, gate=gate)
         shape = source.graph.input.shape
         pixels = judged.head(COUNT) if golden == "real" else synthetic_pixels((shape[0], shape[1], shape[2]))
         extra = {
+            FLIPS: flips_file(answers, manifest, targets, judged.names if golden == "real" else None),
             "golden.npz": golden_bytes(make_golden(pixels, sessions)),
             "README.md": model_card(Path(out).name, manifest).encode(),
         }
@@ -164,19 +169,13 @@ def _quantize(source: SourceModel, images: CalibrationSet) -> Quantized:
     return quantize(source.graph, source.scores, ranges, correction, choice)
 
 
-def _check(
-    source: SourceModel,
-    quantized: Quantized,
-    exported: list[Artifact],
-    sessions: dict[str, Session],
-    manifest: Manifest,
-    judged: PixelSet,
-    tested: Dataset | None,
-    max_drop: float,
-) -> tuple[Artifact, ...]:
-    answers = answer(source, quantized.model(), sessions, judged.batches(batch_size(source.graph)))
-    targets = None if tested is None else tested.targets
-    return tuple(check(item, answers, manifest, targets, max_drop) for item in exported)
+def _gate(manifest: Manifest, images: CalibrationSet, judged: PixelSet, has_labels: bool, max_drop: float) -> Gate:
+    # Judging images that come from the calibration data itself are the same to look at, and may be the same.
+    overlap = None if images.is_shared and not has_labels else images.overlap(judged)
+    odd = images.warnings(judged if has_labels else None)
+    return verdict(
+        manifest.artifacts, max_drop, has_labels, len(judged), images.is_shared, overlap=overlap, warnings=odd
+    )
 
 
 def _write(out: Path, manifest: Manifest, folder: Path, extra: dict[str, bytes], force: bool) -> Bundle:

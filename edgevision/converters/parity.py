@@ -88,5 +88,10 @@ def sqnr_db(reference: Outputs, outputs: Outputs) -> float:
 
 
 def top1(outputs: Outputs, scores: Scores, labels: int) -> NDArray[np.int64]:
-    """Index of the best class per image, by the very post-processing the device uses."""
-    return np.array([scores_from(row, scores, labels).argmax() for row in outputs], np.int64)
+    """Index of the best class per image, int64 (images,)."""
+    return probabilities(outputs, scores, labels).argmax(1).astype(np.int64)
+
+
+def probabilities(outputs: Outputs, scores: Scores, labels: int) -> Outputs:
+    """float32 (images, labels), 0..1, by the very post-processing the device uses."""
+    return np.stack([scores_from(row, scores, labels) for row in outputs])

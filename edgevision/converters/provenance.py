@@ -6,12 +6,15 @@ import contextlib
 import datetime
 import importlib.metadata
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 from edgevision.converters.calibration import CalibrationSet
+from edgevision.converters.calibration_report import CalibrationReport
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.converters.source import SourceModel
 from edgevision.datasets.dataset import Dataset
+from edgevision.runtime.manifest import to_plain
 
 _TOOLS = (
     "edgevision",
@@ -28,9 +31,14 @@ _TOOLS = (
 
 
 def provenance(
-    source: SourceModel, quantized: Quantized, images: CalibrationSet, tested: Dataset | None, golden: str
+    source: SourceModel,
+    quantized: Quantized,
+    images: CalibrationSet,
+    labels: Sequence[str],
+    tested: Dataset | None,
+    golden: str,
 ) -> dict[str, Any]:
-    """Plain values for the manifest: hashes, recipe, tool versions, time (UTC)."""
+    """Plain values for the manifest: hashes, recipe, what calibrated, tool versions, time (UTC)."""
     evaluation = None
     if tested is not None:
         evaluation = {"images": len(tested), "split": tested.split, "sha256": tested.content_hash()}
@@ -42,6 +50,7 @@ def provenance(
             "choice": len(images.choice),
             "judgement": len(images.judgement),
             "sha256": images.sha256,
+            "used": _calibration(images.report(labels, quantized.convergence)),
         },
         "evaluation": evaluation,
         "golden": golden,
@@ -56,6 +65,12 @@ def provenance(
         "versions": {"python": platform.python_version(), **_versions()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def _calibration(found: CalibrationReport) -> dict[str, Any]:
+    plain: dict[str, Any] = to_plain(found)
+    del plain["sha256"]  # stands beside it
+    return {"summary": found.words, "convergence_summary": found.convergence and found.convergence.words, **plain}
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,8 @@ Value = TypeVar("Value")
 Precision = Literal["int8", "float32"]
 ModelFormat = Literal["tflite", "onnx", "openvino"]
 Scores = Literal["logits", "probabilities", "sigmoid_logits", "sigmoid"]
+#: "undecided": what was lost is within the allowed drop, but there are too few images to be sure.
+Verdict = Literal["pass", "fail", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,14 @@ class Agreement:
             ``same_top1 - 1`` without labels. Negative is worse than float.
         interval: 95 % interval of ``difference``, points, paired over images.
         passed: Whether ``difference`` is within the allowed drop.
+        verdict: What the interval says of the allowed drop; None in bundles of before there was one.
+        images_needed: About how many images would decide an undecided one; None when no number can be given.
+        gained: Images that only this artifact gets right; None without labels, like the next two.
+        lost: Images that only the float model gets right.
+        mcnemar_p: Two-sided mid-p value that both are equally good, 0..1.
+        top5: Share of images whose class is among this artifact's best five, 0..1; None without labels or with
+            fewer than six classes.
+        float_top5: The same of the float Keras model.
     """
 
     images: int
@@ -60,6 +70,18 @@ class Agreement:
     difference: float
     interval: tuple[float, float]
     passed: bool
+    verdict: Verdict | None = None
+    images_needed: int | None = None
+    gained: int | None = None
+    lost: int | None = None
+    mcnemar_p: float | None = None
+    top5: float | None = None
+    float_top5: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The verdict: "pass", "fail" or "not enough images to tell: need about 390"."""
+        return verdict_words(self.verdict, self.passed, self.images_needed)
 
 
 @dataclass(frozen=True)
@@ -124,13 +146,41 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Gate:
-    """The verdict on the bundle: ``basis`` is "accuracy" (labels) or "agreement" (no labels)."""
+    """The verdict on the bundle.
+
+    Attributes:
+        passed: Whether the bundle may be used: no artifact failed a check. True while the images are too few to tell.
+        max_drop: Allowed loss, points (percent).
+        basis: "accuracy" (labels) or "agreement" (no labels).
+        images: How many images judged.
+        note: What has to be said about how it was judged.
+        verdict: "pass" when every artifact passes, "fail" when one fails; None in bundles of before there was one.
+        images_needed: The most that any undecided artifact needs.
+        overlap: How many calibration images are among the judging ones, by their pixels; None when not counted.
+        warnings: What is odd about the data.
+    """
 
     passed: bool
     max_drop: float
     basis: str
     images: int
     note: str = ""
+    verdict: Verdict | None = None
+    images_needed: int | None = None
+    overlap: int | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """The verdict: "pass", "fail" or "not enough images to tell: need about 390"."""
+        return verdict_words(self.verdict, self.passed, self.images_needed)
+
+
+def verdict_words(verdict: Verdict | None, passed: bool, images_needed: int | None) -> str:
+    """A verdict as people read it; ``passed`` speaks for bundles that have none."""
+    if verdict != "undecided":
+        return verdict or ("pass" if passed else "fail")
+    return "not enough images to tell" + ("" if images_needed is None else f": need about {images_needed:,}")
 
 
 @dataclass(frozen=True)

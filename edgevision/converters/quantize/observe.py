@@ -25,21 +25,36 @@ _SHRINKS = np.linspace(0.3, 1.0, 36)
 
 
 class Observer:
-    """What was seen of one tensor: its extremes in a first pass, a histogram between them in a second."""
+    """What was seen of one tensor: its extremes in a first pass, a histogram between them in a second.
+
+    Attributes:
+        low: Least value seen.
+        high: Greatest value seen.
+        counts: Values per bin between them.
+    """
 
     def __init__(self) -> None:
         self.low, self.high = np.inf, -np.inf
+        self._images: list[NDArray[Any]] = []
         self.counts = np.zeros(_BINS)
 
     def see_extremes(self, values: NDArray[Any]) -> None:
-        """First pass."""
-        self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
+        """First pass: (images, ...)."""
+        rows = values.reshape(len(values), -1)
+        extremes = np.stack([rows.min(1), rows.max(1)], 1)
+        self._images.append(extremes)
+        self.low, self.high = min(self.low, float(extremes.min())), max(self.high, float(extremes.max()))
 
     def see_values(self, values: NDArray[Any]) -> None:
         """Second pass."""
         span = max(self.high - self.low, 1e-12)
         index = ((values.ravel() - self.low) * ((_BINS - 1) / span)).astype(np.int32)
         self.counts += np.bincount(np.clip(index, 0, _BINS - 1), minlength=_BINS)
+
+    @property
+    def images(self) -> NDArray[Any]:
+        """(images, 2): least and greatest value of each image. Two numbers each: 2,000 images take 16 kB."""
+        return np.concatenate(self._images)
 
     def min_max(self) -> Range:
         """The range that covers everything seen."""

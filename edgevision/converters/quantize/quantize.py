@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.quantize.build import build_model
+from edgevision.converters.quantize.convergence import Convergence, convergence
 from edgevision.converters.quantize.correct import correct_biases
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
@@ -35,6 +36,7 @@ class Quantized:
         ranges_by: "min-max" or "least-squares".
         bias_corrected: Whether biases were corrected.
         errors: Divergence of the probabilities from float on held-out images, nats, per candidate tried.
+        convergence: Whether more images would still move the ranges; None when none had to be measured.
     """
 
     graph: Graph
@@ -42,6 +44,7 @@ class Quantized:
     ranges_by: str
     bias_corrected: bool
     errors: dict[str, float]
+    convergence: Convergence | None = None
 
     def model(self, batch: int | None = None) -> Any:
         """The fake-quantised Keras model; float32 raw pixels (batch, H, W, C) in."""
@@ -70,6 +73,7 @@ def quantize(graph: Graph, scores: Scores, batches: Batches, correction: Pixels,
 
 def _candidates(graph: Graph, scores: Scores, batches: Batches, correction: Pixels) -> Iterator[Quantized]:
     observers = observe(graph, batches)
+    settled = convergence({name: observer.images for name, observer in observers.items()})
     rounded = quantize_kernels(graph)
     last = logits_point(graph)
     fixed = {} if last is None else {last: logits_range(_outputs(graph, last, batches), scores)}
@@ -80,7 +84,7 @@ def _candidates(graph: Graph, scores: Scores, batches: Batches, correction: Pixe
         for is_corrected in (False, True):
             candidate = correct_biases(graph, rounded, ranges, correction) if is_corrected else rounded.copy()
             round_biases(candidate, grids)
-            yield Quantized(candidate, ranges, name, is_corrected, {})
+            yield Quantized(candidate, ranges, name, is_corrected, {}, settled)
 
 
 def _outputs(graph: Graph, name: str, batches: Batches) -> Any:
