@@ -137,7 +137,7 @@ def images_to_tell(gains: int, losses: int, n: int, margin: float) -> int | None
     while high - low > 0.5:
         middle = (low + high) / 2
         low, high = (low, middle) if is_enough(middle) else (middle, high)
-    unit = 10 ** max(0, math.floor(math.log10(high)) - 1)
+    unit: int = 10 ** max(0, math.floor(math.log10(high)) - 1)
     return math.ceil(high / unit) * unit
 
 

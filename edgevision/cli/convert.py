@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from edgevision.cli.console import Progress, results
+from edgevision.cli.gate import calibration_lines, check_word, gate_lines
 from edgevision.cli.options import (
     force_option,
     geometry_options,
@@ -15,7 +16,6 @@ from edgevision.cli.options import (
     input_size_option,
     json_option,
     names,
-    points,
     preprocess_option,
 )
 from edgevision.runtime.errors import InputError
@@ -40,6 +40,7 @@ GATE_FAILED = 3
 @click.option("--formats", callback=names(*get_args(ModelFormat)), help="[default: tflite,onnx,openvino]")
 @click.option("--precision", callback=names(*get_args(Precision)), help="[default: int8,float32]")
 @click.option("--max-drop", type=click.FloatRange(min=0), help="Points int8 may lose against float.  [default: 1.0]")
+@click.option("--strict-gate", is_flag=True, help="Exit with 3 when there are too few images to tell, too.")
 @click.option(
     "--golden", type=click.Choice(("real", "synthetic")), help="synthetic where photos may not travel.  [default: real]"
 )
@@ -57,6 +58,7 @@ def command(
     formats: tuple[str, ...] | None,
     precision: tuple[str, ...] | None,
     max_drop: float | None,
+    strict_gate: bool,
     golden: str | None,
     resize: str | None,
     interpolation: str | None,
@@ -66,7 +68,8 @@ def command(
 ) -> int:
     """Quantise a Keras MODEL once and write int8 and float32 artifacts for three engines.
 
-    Exit code 3: the bundle is written, but int8 lost more than --max-drop; the table says where.
+    Exit code 3: the bundle is written, but int8 lost more than --max-drop; the table says where. Too few images to
+    be sure is no failure, and said; --strict-gate makes it one.
     """
     from edgevision.converters.convert import convert
 
@@ -90,7 +93,13 @@ def command(
             stdout.json({"bundle": str(bundle.path), **to_plain(bundle.manifest)})
         else:
             stdout.text(summary(bundle))
-    return 0 if passed(bundle) else GATE_FAILED
+    return 0 if passed(bundle) and not (strict_gate and is_undecided(bundle)) else GATE_FAILED
+
+
+def is_undecided(bundle: Bundle) -> bool:
+    """Whether there were too few images to be sure that no more was lost than allowed."""
+    gate = bundle.manifest.gate
+    return gate is not None and gate.verdict == "undecided"
 
 
 def passed(bundle: Bundle) -> bool:
@@ -135,12 +144,10 @@ def summary(bundle: Bundle) -> str:
         row["points against float"] = (
             "" if found is None else f"{found.difference:+.2f} ({found.interval[0]:+.2f} to {found.interval[1]:+.2f})"
         )
-        rows.append({**row, "checks": "passed" if artifact.passed else "FAILED"})
+        rows.append({**row, "checks": check_word(artifact)})
     lines = [text_table(rows).rstrip("\n")]
     gate = bundle.manifest.gate
-    if gate is not None:
-        verdict = "passed" if gate.passed else "FAILED"
-        lines.append(f"gate {verdict}: at most {points(gate.max_drop)} lost in {gate.basis} on {gate.images} images")
-        lines += [gate.note] if gate.note else []
+    lines += [] if gate is None else gate_lines(gate)
+    lines += calibration_lines(bundle.manifest)
     lines.append(f"written: {bundle.path}" + ("" if passed(bundle) else ", marked as failed"))
     return "\n".join(lines)

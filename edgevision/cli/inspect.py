@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.console import results
-from edgevision.cli.options import json_option, points
+from edgevision.cli.gate import calibration_lines, check_word, gate_lines
+from edgevision.cli.options import json_option
 from edgevision.runtime.manifest import Artifact, Manifest, to_plain
 from edgevision.runtime.spec import TensorSpec
 
@@ -81,13 +82,8 @@ def describe(name: str, manifest: Manifest) -> str:
         f"{name}: {manifest.task}, {len(manifest.labels)} classes ({shown}), outputs {manifest.scores}",
         f"input: {_preprocessing(manifest.preprocessing)}",
     ]
-    gate = manifest.gate
-    if gate is not None:
-        verdict = "passed" if gate.passed else "FAILED"
-        note = f" ({gate.note})" if gate.note else ""
-        lines.append(
-            f"gate: {verdict}, {gate.basis} on {gate.images} images, at most {points(gate.max_drop)} lost{note}"
-        )
+    lines += [] if manifest.gate is None else gate_lines(manifest.gate)
+    lines += calibration_lines(manifest)
     lines += ["", text_table([_row(artifact) for artifact in manifest.artifacts])]
     for artifact in manifest.artifacts:
         lines += [f"{artifact.name} in float: {op.name} ({op.kind}), {op.reason}" for op in artifact.float_ops]
@@ -108,7 +104,7 @@ def _row(artifact: Artifact) -> dict[str, str]:
         "outputs": _tensors(artifact.outputs),
         "int8 work": f"{artifact.int8_macs:.1%}",
         "int8 weights": f"{artifact.int8_weight_bytes:.1%}",
-        "checks": ("passed" if artifact.passed else "FAILED") if checked else "",
+        "checks": check_word(artifact) if checked else "",
     }
 
 

@@ -6,7 +6,7 @@ from edgevision.runtime.manifest import Artifact, Gate, Manifest
 
 _HEAD = (
     "| artifact | KiB | multiply-accumulates in int8 | top-1 | float top-1 "
-    "| same top-1 as float | difference, 95 % interval | checks |"
+    "| same top-1 as float | difference, 95 % interval | McNemar p | checks |"
 )
 
 
@@ -29,16 +29,37 @@ def model_card(name: str, manifest: Manifest) -> str:
         "",
     ]
     if manifest.gate is not None:
-        lines += [_verdict(manifest.gate), ""]
-    lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
+        lines += [_verdict(manifest.gate), "", *(f"- {line}." for line in _data(manifest, manifest.gate)), ""]
+    lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
+    lines += _top5(manifest.artifacts)
     return "\n".join([*lines, "Classes: " + ", ".join(manifest.labels), ""])
 
 
 def _verdict(gate: Gate) -> str:
-    verdict = "passed" if gate.passed else "FAILED"
+    undecided = gate.verdict == "undecided"
+    verdict = gate.words if undecided else "passed" if gate.passed else "FAILED"
     note = f" ({gate.note})" if gate.note else ""
     limit = f"at most {gate.max_drop:g} point{'' if gate.max_drop == 1 else 's'} lost"
     return f"Accuracy gate: **{verdict}** on {gate.images} images, by {gate.basis}, {limit}{note}."
+
+
+def _data(manifest: Manifest, gate: Gate) -> list[str]:
+    """What calibrated, how it stands to the judging images, and what is odd."""
+    used = manifest.provenance["calibration"]["used"]
+    lines = [f"Calibration: {used['summary']}"]
+    if gate.overlap is not None:
+        lines.append(f"Calibration images among the {gate.images} judging ones: {gate.overlap}")
+    settled = used["convergence_summary"]
+    lines += [settled[0].upper() + settled[1:]] if settled else []
+    return [*lines, *(f"**Warning**: {each}" for each in gate.warnings)]
+
+
+def _top5(artifacts: tuple[Artifact, ...]) -> list[str]:
+    known = [(item.name, item.agreement) for item in artifacts if item.agreement and item.agreement.top5 is not None]
+    if not known:
+        return []
+    own = ", ".join(f"{name} {found.top5:.2%}" for name, found in known)
+    return [f"Right class among the best five: float {known[0][1].float_top5:.2%}, {own}.", ""]
 
 
 def _row(item: Artifact) -> str:
@@ -46,7 +67,7 @@ def _row(item: Artifact) -> str:
     share = f"{item.int8_macs:.0%}"
     cells = [item.name, f"{item.size / 1024:.0f}", share]
     if agreement is None:
-        cells += ["", "", "", ""]
+        cells += ["", "", "", "", ""]
     else:
         low, high = agreement.interval
         cells += [
@@ -54,5 +75,12 @@ def _row(item: Artifact) -> str:
             "" if agreement.float_top1 is None else f"{agreement.float_top1:.2%}",
             f"{agreement.same_top1:.2%}",
             f"{agreement.difference:+.2f} ({low:+.2f} to {high:+.2f})",
+            "" if agreement.mcnemar_p is None else f"{agreement.mcnemar_p:.2g}",
         ]
-    return "| " + " | ".join([*cells, "passed" if item.passed else "failed"]) + " |"
+    return "| " + " | ".join([*cells, _checks(item)]) + " |"
+
+
+def _checks(item: Artifact) -> str:
+    if not item.passed:
+        return "failed"
+    return "passed" if item.agreement is None or item.agreement.verdict != "undecided" else item.agreement.words

@@ -28,7 +28,7 @@ def flips(
     """
     was, now = before.argmax(1), after.argmax(1)
     found = []
-    for i in np.flatnonzero(was != now):
+    for i in np.flatnonzero(was != now).tolist():
         entry: dict[str, Any] = {} if names is None else {"image": names[i]}
         if targets is not None:
             entry["label"] = labels[targets[i]]

@@ -42,7 +42,7 @@ def image_facts(image: Pixels, pixels: Pixels, preprocessing: Preprocessing) -> 
         preprocessing: Says in which order the channels of ``pixels`` are.
     """
     digest = hashlib.sha256(f"{image.shape} ".encode())
-    digest.update(np.ascontiguousarray(image))
+    digest.update(np.ascontiguousarray(image).data)
     return ImageFacts(digest.digest(), (image.shape[0], image.shape[1]), _looks(pixels, preprocessing.color == "bgr"))
 
 

@@ -89,7 +89,8 @@ def sqnr_db(reference: Outputs, outputs: Outputs) -> float:
 
 def top1(outputs: Outputs, scores: Scores, labels: int) -> NDArray[np.int64]:
     """Index of the best class per image, int64 (images,)."""
-    return probabilities(outputs, scores, labels).argmax(1).astype(np.int64)
+    best: NDArray[np.int64] = probabilities(outputs, scores, labels).argmax(1).astype(np.int64)
+    return best
 
 
 def probabilities(outputs: Outputs, scores: Scores, labels: int) -> Outputs:

@@ -73,7 +73,7 @@ def _tiles(report: Report) -> list[dict[str, str]]:
     """Three figures with a sentence each: gate, fastest, cost of int8."""
     gate, best, cost = report.gate, fastest(report), cost_of_int8(report)
     quickest = next(run for run in report.artifacts if run.artifact == best.name)
-    state = "none" if gate is None else "passed" if gate.passed else "failed"
+    state = "none" if gate is None else words.gate_word(gate)
     tiles = [
         {
             "name": "Accuracy gate",

@@ -13,6 +13,7 @@ from edgevision.benchmarks.report.findings import (
 )
 from edgevision.benchmarks.report.model import Measured, Report
 from edgevision.benchmarks.statistics import Estimate, is_supported
+from edgevision.runtime.manifest import Gate
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -70,9 +71,17 @@ def gate_sentence(report: Report) -> str:
         return "No accuracy gate was run on this bundle."
     limit = f"{gate.max_drop:g} point{'' if gate.max_drop == 1 else 's'}"
     basis = "of float" if gate.basis == "accuracy" else "of full agreement with float"
+    if gate.verdict == "undecided":
+        few = f"{gate.words[0].upper()}{gate.words[1:]}."
+        return f"Gate undecided: every int8 artifact was seen within {limit} {basis} on {gate.images} images. {few}"
     if gate.passed:
         return f"Gate passed: every int8 artifact stayed within {limit} {basis} on {gate.images} images."
     return f"Gate failed: an int8 artifact fell more than {limit} short {basis} on {gate.images} images."
+
+
+def gate_word(gate: Gate) -> str:
+    """The verdict in a word: "passed", "failed" or "undecided"."""
+    return "undecided" if gate.verdict == "undecided" else "passed" if gate.passed else "failed"
 
 
 def fastest_sentence(report: Report) -> str:
@@ -144,10 +153,20 @@ def notes(report: Report) -> list[str]:
     """What cannot be trusted or was left out, each in a sentence or two."""
     return [
         *report.remarks,
+        *_notes_on_gate(report),
         *_notes_on_artifacts(report),
         *_notes_on_images(report),
         *_notes_on_machine(report),
     ]
+
+
+def _notes_on_gate(report: Report) -> list[str]:
+    if report.gate is None:
+        return []
+    found = [f"{each[0].upper()}{each[1:]}." for each in report.gate.warnings]
+    if report.gate.overlap:
+        found.append(f"{report.gate.overlap} calibration images were among the {report.gate.images} that judged.")
+    return found
 
 
 def _notes_on_artifacts(report: Report) -> list[str]:
@@ -210,7 +229,7 @@ def _listed(names: list[str]) -> str:
 def verdict(report: Report) -> str:
     """The headline in one short breath: gate, fastest, change of accuracy with its interval."""
     gate, best, cost = report.gate, fastest(report), cost_of_int8(report)
-    parts = ["No gate was run." if gate is None else "Gate passed." if gate.passed else "Gate failed."]
+    parts = ["No gate was run." if gate is None else f"Gate {gate_word(gate)}."]
     names = [best.name, *best.tied]
     parts.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} fastest here.")
     if cost is None or cost[1].difference is None:

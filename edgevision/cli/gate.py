@@ -1,0 +1,36 @@
+"""The gate's verdict and what calibrated, in lines for the terminal."""
+
+from __future__ import annotations
+
+from edgevision.cli.options import points
+from edgevision.runtime.manifest import Artifact, Gate, Manifest
+
+
+def check_word(artifact: Artifact) -> str:
+    """What became of an artifact's checks, for a table's cell."""
+    if not artifact.passed:
+        return "FAILED"
+    agreement = artifact.agreement
+    return "too few images" if agreement is not None and agreement.verdict == "undecided" else "passed"
+
+
+def gate_lines(gate: Gate) -> list[str]:
+    """The verdict, how it was judged, and what is odd about the data."""
+    asked = f"at most {points(gate.max_drop)} lost in {gate.basis} on {gate.images} images"
+    if gate.verdict == "undecided":
+        line = f"gate undecided: {asked}, {gate.words}"
+    else:
+        line = f"gate {'passed' if gate.passed else 'FAILED'}: {asked}"
+    return [line, *([gate.note] if gate.note else []), *(f"warning: {each}" for each in gate.warnings)]
+
+
+def calibration_lines(manifest: Manifest) -> list[str]:
+    """What calibrated; empty for bundles that do not say."""
+    used = manifest.provenance.get("calibration", {}).get("used", {})
+    if not used:
+        return []
+    gate = manifest.gate
+    shared = None if gate is None else gate.overlap
+    found = "" if gate is None or shared is None else f"; {shared} of them among the {gate.images} judging images"
+    settled = used.get("convergence_summary")
+    return [f"calibration: {used['summary']}{found}", *([settled] if settled else [])]
