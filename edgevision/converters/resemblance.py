@@ -7,7 +7,9 @@ order of the values counts: a few odd images change nothing, and no unit has to 
 
 Measured, 300 images of CIFAR-10 against 3,000 others of it, the largest of the five distances: 0.07 for a random
 sample, 0.42 inverted, 0.42 with red and blue swapped, 0.99 without colour, 1.0 black, 0.99 handwritten digits, 0.42 at
-0.8 of the brightness; one class alone gives 0.15 to 0.47.
+0.8 of the brightness; one class alone gives 0.15 to 0.47. No warning in 2,240 draws of two random samples of 10 to
+6,500 images. Black, colourless or other images are told from 10 images on, inverted ones from 60 (in 21 of 50 draws of
+20).
 """
 
 from __future__ import annotations
