@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgevision.converters.flips import FLIPS
 from edgevision.runtime.manifest import Artifact, Gate, Manifest
 
 _HEAD = (
@@ -51,6 +52,7 @@ def _data(manifest: Manifest, gate: Gate) -> list[str]:
         lines.append(f"Calibration images among the {gate.images} judging ones: {gate.overlap}")
     settled = used["convergence_summary"]
     lines += [settled[0].upper() + settled[1:]] if settled else []
+    lines.append(f"Images that an artifact answers otherwise than the float model: {FLIPS}")
     return [*lines, *(f"**Warning**: {each}" for each in gate.warnings)]
 
 

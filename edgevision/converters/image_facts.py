@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ Pixels = NDArray[np.uint8]
 
 #: What ``ImageFacts.looks`` holds, each of the model's input pixels, in grey levels.
 LOOKS = ("brightness", "contrast", "saturation", "warmth", "detail")
+
+#: Of larger inputs every n-th pixel is looked at, so that about so many are left along the shorter side.
+_SIDE = 64
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,10 @@ def image_facts(image: Pixels, pixels: Pixels, preprocessing: Preprocessing) -> 
 
 
 def _looks(pixels: Pixels, is_bgr: bool) -> tuple[float, ...]:
-    values = pixels.astype(np.float32)
-    grey = values.mean(-1)
+    step = max(1, min(pixels.shape[:2]) // _SIDE)
+    planes = [pixels[::step, ::step, channel].astype(np.float32) for channel in range(pixels.shape[2])]
+    grey = sum(planes[1:], planes[0]) / len(planes)
     steps = [float(np.abs(np.diff(grey, axis=axis)).mean()) for axis in (0, 1) if grey.shape[axis] > 1]
-    red_less_blue = float((values[..., 0] - values[..., -1]).mean()) * (-1 if is_bgr else 1)
-    spread = float((values.max(-1) - values.min(-1)).mean())
+    red_less_blue = float((planes[0] - planes[-1]).mean()) * (-1 if is_bgr else 1)
+    spread = float((functools.reduce(np.maximum, planes) - functools.reduce(np.minimum, planes)).mean())
     return float(grey.mean()), float(grey.std()), spread, red_less_blue, float(np.mean(steps or [0.0]))

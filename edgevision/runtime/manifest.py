@@ -54,7 +54,8 @@ class Agreement:
         interval: 95 % interval of ``difference``, points, paired over images.
         passed: Whether ``difference`` is within the allowed drop.
         verdict: What the interval says of the allowed drop; None in bundles of before there was one.
-        images_needed: About how many images would decide an undecided one; None when no number can be given.
+        images_needed: About how many images would decide an undecided one if both rates stay as seen; None when
+            that is more than a million, as for a loss of just what is allowed.
         gained: Images that only this artifact gets right; None without labels, like the next two.
         lost: Images that only the float model gets right.
         mcnemar_p: Two-sided mid-p value that both are equally good, 0..1.
@@ -180,7 +181,9 @@ def verdict_words(verdict: Verdict | None, passed: bool, images_needed: int | No
     """A verdict as people read it; ``passed`` speaks for bundles that have none."""
     if verdict != "undecided":
         return verdict or ("pass" if passed else "fail")
-    return "not enough images to tell" + ("" if images_needed is None else f": need about {images_needed:,}")
+    # No number means more than anybody gathers: what was lost is too close to what may be lost.
+    needed = "over a million, should the loss stay as seen" if images_needed is None else f"about {images_needed:,}"
+    return f"not enough images to tell: need {needed}"
 
 
 @dataclass(frozen=True)

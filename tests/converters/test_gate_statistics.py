@@ -39,10 +39,17 @@ def answers(n: int, lost: int, gained: int = 0, both_wrong: int = 0) -> tuple[Cl
         (381, 0, 0, 1.0, "pass", "pass"),
         (380, 0, 0, 1.0, "undecided", "not enough images to tell: need about 390"),
         (300, 3, 3, 1.0, "undecided", "not enough images to tell: need about 930"),
-        (300, 3, 0, 1.0, "undecided", "not enough images to tell"),  # a loss of just the allowed drop
+        (
+            300,
+            3,
+            0,
+            1.0,
+            "undecided",
+            "not enough images to tell: need over a million, should the loss stay as seen",
+        ),  # a loss of just the allowed drop
         (300, 4, 0, 1.0, "fail", "fail"),  # seen to lose 1.3, though the interval reaches -0.5
         (3000, 90, 0, 1.0, "fail", "fail"),
-        (300, 0, 0, 0.0, "undecided", "not enough images to tell"),
+        (300, 0, 0, 0.0, "undecided", "not enough images to tell: need over a million, should the loss stay as seen"),
         (3000, 0, 40, 0.0, "pass", "pass"),
     ],
 )

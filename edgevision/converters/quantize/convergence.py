@@ -70,5 +70,5 @@ def convergence(seen: Mapping[str, NDArray[np.floating]], seed: int = 0) -> Conv
     for _ in range(_HALVES):
         half = extremes[:, random.permutation(images)[: images // 2]].mean(1)
         shares.append(float((np.abs(half - whole).max(1) > MOVED * width).mean()))
-    moved = float(np.mean(shares))
+    moved = round(float(np.mean(shares)), 3)
     return Convergence(images, points, moved, moved <= _LIMIT)
