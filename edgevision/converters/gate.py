@@ -14,6 +14,10 @@ could): were that a failure, nearly everybody with a few hundred images would be
 to switch the gate off. It is marked in the manifest, in the card and in the reports, so nobody can take it for a
 proof, and ``--strict-gate`` exits with 3 for those who want one.
 
+What that buys (simulated, answers that differ on 2 to 4 % of images, a point allowed): a true loss of a full point
+passes in at most 2.5 % of cases whatever the number of images. No true loss passes in 18, 56 and 96 % of cases on 300,
+1,000 and 3,000 images; it fails in 7, 1 and 0 %, which is the price of not passing what was seen to lose too much.
+
 Artifacts are judged one by one at the full level. A bundle passes only if each one does, so the chance of passing a
 bad one is not raised by their number.
 """

@@ -133,6 +133,16 @@ def test_the_headline_holds_verdict_fastest_and_cost() -> None:
     assert report(gate=None).headline().startswith("No accuracy gate")
 
 
+def test_too_few_images_for_the_gate_are_neither_passed_nor_failed() -> None:
+    gate = Gate(True, 1.0, "accuracy", 300, "", "undecided", 860, 12, ("the images are odd",))
+    made = report(gate=gate)
+    assert made.headline().startswith("Gate undecided: every int8 artifact was seen within 1 point of float on 300")
+    assert "Not enough images to tell: need about 860." in made.headline()
+    page = made.to_html()
+    assert "Gate undecided." in page and ">Undecided<" in page and "The images are odd." in page
+    assert "12 calibration images were among the 300 that judged." in page
+
+
 def test_accuracy_of_the_conversion_is_used_when_there_is_no_other() -> None:
     agreement = Agreement(900, 0.97, None, None, -3.0, (-4.4, -2.1), True)
     old = report(accuracy=None, artifacts=(measured("int8.tflite", 0.1, agreement=agreement),))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from edgevision.converters.calibration import CalibrationSet, PixelSet
 from edgevision.converters.calibration_report import ClassCoverage
+from edgevision.converters.convert import convert
 from edgevision.converters.image_facts import LOOKS, ImageFacts, image_facts
 from edgevision.converters.quantize.convergence import convergence
 from edgevision.converters.quantize.observe import Observer
@@ -177,6 +179,45 @@ def test_black_images_are_odd_without_anything_beside_them(cifar: Pixels) -> Non
         "only 1 of 20 calibration images are different",
         "20 of 20 calibration images are of one even colour",
     ]
+
+
+# --- in the bundle ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("golden", ["real", "synthetic"])
+def test_convert_stores_all_of_it(tmp_path: Path, golden: str) -> None:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [layers.Input((16, 16, 3)), layers.Conv2D(4, 3, activation="relu"), layers.Flatten(), layers.Dense(3)]
+    )
+    model.layers[-1].set_weights([each * 0.02 for each in model.layers[-1].get_weights()])  # close answers flip
+    folder = photos(tmp_path / "p", 120)
+    bundle = convert(
+        model,
+        folder,
+        tmp_path / "m.edge",
+        evaluate=folder,
+        labels=LABELS,
+        preprocess="unit",
+        formats=["tflite"],
+        max_drop=50,
+        golden=golden,
+    )
+    gate, used = bundle.manifest.gate, bundle.manifest.provenance["calibration"]["used"]
+    assert gate is not None and gate.verdict == "pass" and gate.overlap == used["images"] == 72
+    assert used["class_coverage"] == {"present": 3, "classes": 3} and used["convergence"]["images"] == 48
+    assert gate.warnings == ()
+    stored = json.loads(bundle.read("flips.json"))
+    (agreement,) = (item.agreement for item in bundle.manifest.artifacts if item.precision == "int8")
+    assert agreement is not None and agreement.mcnemar_p is not None and agreement.top5 is None
+    flipped = stored["artifacts"]["int8.tflite"]
+    assert len(flipped) == round((1 - agreement.same_top1) * agreement.images)
+    assert all(("image" in entry) is (golden == "real") for entry in flipped)
+    assert "Calibration images among the 120 judging ones: 72." in bundle.read("README.md").decode()
 
 
 # --- convergence --------------------------------------------------------------------------------------------------
