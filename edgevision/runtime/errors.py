@@ -6,6 +6,7 @@ EdgevisionError
 │   ├── TensorError       a tensor has the wrong name, dtype, shape or non-finite values
 │   └── DatasetError      a folder, archive or array file holds no usable images or labels
 ├── ModelError            a model file cannot be read or used
+│   ├── UnsafeModelError        reading it would run code that came with it
 │   └── UnsupportedLayerError   a layer that cannot be carried to the requested format
 ├── ConversionError       a conversion could not be completed
 ├── BundleError           a bundle or model artifact cannot be opened
@@ -56,6 +57,10 @@ class DatasetError(InputError):
 
 class ModelError(EdgevisionError):
     """A model file cannot be read or used."""
+
+
+class UnsafeModelError(ModelError):
+    """Reading the model would run code that came with it, and nobody said that it is to be trusted."""
 
 
 class UnsupportedLayerError(ModelError):
