@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from typing import Any
 
-from edgevision.converters.files.nodes import renumber
+from edgevision.converters.files.nodes import renumber, valid_name
 from edgevision.converters.files.tf_ops import TF_OPS, as_layer
 from edgevision.runtime.errors import UnsupportedLayerError
 
@@ -27,6 +28,8 @@ ALIASES = {
     "GRUV1": "GRU",
     "GRUV2": "GRU",
 }
+#: Layers of Keras that it does not list among its layers.
+_ELSEWHERE = {"LayerScale": "keras.src.applications.convnext"}
 #: Arguments that are gone, and the values with which they said nothing; None: any value says nothing to inference.
 _GONE: dict[str, tuple[Any, ...] | None] = {
     "groups": (1,),
@@ -81,13 +84,15 @@ def modernize(node: Any) -> Any:
 def _is_built_in(node: dict[str, Any], kind: str) -> bool:
     module = node.get("module", "keras")
     return str(module).startswith(("keras", "tf_keras")) and (
-        kind in CONTAINERS or kind in ALIASES or kind in TF_OPS or _class_of(kind) is not None
+        kind in CONTAINERS or kind in ALIASES or kind in TF_OPS or class_of(kind) is not None
     )
 
 
 def _container(node: dict[str, Any], kind: str, inner: dict[str, Any] | list[Any]) -> dict[str, Any]:
     module, name = CONTAINERS[kind]
     inner = {"layers": inner} if isinstance(inner, list) else dict(inner)
+    if "name" in inner:
+        inner["name"] = valid_name(inner["name"])
     layers = inner.get("layers")
     first = layers[0] if isinstance(layers, list) and layers else None
     if name == "Sequential" and isinstance(first, dict) and first.get("class_name") != "InputLayer":
@@ -107,6 +112,7 @@ def _layer(node: dict[str, Any], kind: str, inner: Any) -> dict[str, Any]:
         return node
     name = ALIASES.get(kind, kind)
     config = {_RENAMED.get((kind, key), key): value for key, value in inner.items()}
+    config["name"] = valid_name(config.get("name"))
     shape = config.pop("batch_input_shape", None)
     if shape is not None and name == "InputLayer":
         config["batch_shape"] = shape
@@ -120,7 +126,8 @@ def _layer(node: dict[str, Any], kind: str, inner: Any) -> dict[str, Any]:
     if _is_new(node):
         kept["build_config"] = node["build_config"]
     config = {key: _plain(key, value) for key, value in config.items() if not _is_gone(name, key, value, config)}
-    return {**kept, "module": "keras.layers", "class_name": name, "config": config, "registered_name": None}
+    module = _ELSEWHERE.get(kind, "keras.layers")
+    return {**kept, "module": module, "class_name": name, "config": config, "registered_name": None}
 
 
 def _is_new(node: dict[str, Any]) -> bool:
@@ -150,16 +157,14 @@ def _is_gone(kind: str, key: str, value: Any, config: dict[str, Any]) -> bool:
 
 
 @functools.cache
-def _class_of(kind: str) -> type | None:
-    import keras
-
-    found = getattr(keras.layers, kind, None)
+def class_of(kind: str) -> type | None:
+    found = getattr(importlib.import_module(_ELSEWHERE.get(kind, "keras.layers")), kind, None)
     return found if isinstance(found, type) else None
 
 
 @functools.cache
 def _accepted(kind: str) -> frozenset[str]:
     """Names of all arguments that a layer's constructor takes."""
-    cls = _class_of(kind)
+    cls = class_of(kind)
     chain = () if cls is None else cls.__mro__
     return frozenset(name for item in chain[:-1] for name in inspect.signature(item.__init__).parameters)

@@ -17,14 +17,24 @@ def renumber(config: dict[str, Any]) -> dict[str, Any]:
     inner = {layer.get("name"): layer["class_name"] for layer in layers if _is_model(layer)}
     config = dict(config)
     config["layers"] = [
-        {**layer, "inbound_nodes": _earlier(layer.get("inbound_nodes", []), set(inner))} for layer in layers
+        {
+            **layer,
+            "name": valid_name(layer.get("name")),
+            "inbound_nodes": _earlier(layer.get("inbound_nodes", []), set(inner)),
+        }
+        for layer in layers
     ]
     # Keras 3 itself counts down where an output refers to a functional model.
     sequential = {name for name, kind in inner.items() if kind == "Sequential"}
     config["output_layers"] = _single(_earlier(config["output_layers"], sequential))
     if "input_layers" in config:
-        config["input_layers"] = _single(config["input_layers"])
+        config["input_layers"] = _single(_earlier(config["input_layers"], set()))
     return config
+
+
+def valid_name(name: Any) -> Any:
+    """A layer's name without the slashes that Keras 2 allowed."""
+    return name.replace("/", "_") if isinstance(name, str) else name
 
 
 def _is_model(layer: dict[str, Any]) -> bool:
@@ -40,7 +50,7 @@ def _earlier(node: Any, names: set[Any]) -> Any:
         return node
     if len(node) >= 3 and isinstance(node[0], str) and isinstance(node[1], int):
         call = node[1] - 1 if node[0] in names and node[1] > 0 else node[1]
-        return [node[0], call, *(_earlier(item, names) for item in node[2:])]
+        return [valid_name(node[0]), call, *(_earlier(item, names) for item in node[2:])]
     return [_earlier(item, names) for item in node]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.files.build import build
+from edgevision.converters.files.nodes import valid_name
 from edgevision.runtime.errors import MissingPackageError, ModelError
 
 #: Size that stands in for one that the model leaves open, pixels or steps, while the two models are compared.
@@ -65,7 +66,7 @@ def _carry(path: Path, old: Any, new: Any) -> None:
     """Every layer's weights from ``old`` to the layer of the same name in ``new``; models inside them in turn."""
     layers = {layer.name: layer for layer in new.layers}
     for layer in old.layers:
-        target = layers.get(layer.name)
+        target = layers.get(valid_name(layer.name))
         values = layer.get_weights()
         if not values and (target is None or not target.weights):
             continue

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgevision.converters.files.legacy import ALIASES, CONTAINERS, is_training_only
+from edgevision.converters.files.legacy import ALIASES, CONTAINERS, class_of, is_training_only
 from edgevision.converters.files.tf_ops import TF_OPS
 from edgevision.runtime.errors import ModelError, UnsafeModelError
 
 #: Parts of Keras that a configuration may name.
 _PARTS = (
-    "activations dtype_policies initializers layers legacy losses metrics models ops quantizers random regularizers "
+    "activations applications dtype_policies initializers layers legacy losses metrics models ops quantizers random regularizers "
     "constraints optimizers saving engine"
 ).split()
 _ROOTS = ("keras", "tf_keras")
@@ -111,7 +111,7 @@ def _is_custom(node: dict[str, Any], kind: str, module: Any) -> bool:
         return False  # the caller's own program knows it
     if module is None:
         known = kind in CONTAINERS or kind in ALIASES or kind in TF_OPS or kind in _POLICIES
-        return not (known or isinstance(getattr(keras.layers, kind, None), type) or kind.startswith("__"))
+        return not (known or class_of(kind) is not None or kind.startswith("__"))
     return not _is_keras(str(module))
 
 
