@@ -29,7 +29,13 @@ class WorkerProcess:
         self.artifact = artifact
         self._log = tempfile.TemporaryFile(mode="w+", errors="replace")  # noqa: SIM115 - closed with the worker
         self._process = subprocess.Popen(
-            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=folder, env=_env()
+            _COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            cwd=folder,
+            env=environment(),
         )
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
@@ -86,7 +92,7 @@ class WorkerProcess:
         self.close()
 
 
-def _env() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """The environment, in which a checkout that is imported without being installed is found again."""
     root = Path(edgevision.__file__).resolve().parent.parent
     if root.name in ("site-packages", "dist-packages"):

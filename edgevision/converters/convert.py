@@ -12,11 +12,13 @@ from typing import Any, get_args
 from edgevision.converters.calibration import CalibrationSet, PixelSet
 from edgevision.converters.card import model_card
 from edgevision.converters.check import check, flips_file
+from edgevision.converters.child import convert_file
 from edgevision.converters.export import export_all, open_artifact
 from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
 from edgevision.converters.golden import COUNT, make_golden, synthetic_pixels
 from edgevision.converters.labels import settle_labels
+from edgevision.converters.limits import Limits
 from edgevision.converters.parity import answer
 from edgevision.converters.provenance import provenance
 from edgevision.converters.quantize.observe import batch_size
@@ -49,6 +51,9 @@ def convert(
     max_drop: float = 1.0,
     golden: str = "real",
     force: bool = False,
+    trust: bool = False,
+    memory_limit: float | None = None,
+    time_limit: float | None = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Quantise a Keras model once, export it to every format, check each file, and write one bundle.
@@ -57,8 +62,12 @@ def convert(
     ``bundle.manifest.gate.verdict`` whether there were images enough to be sure (see ``converters.gate``). flips.json
     in the bundle names the images that an artifact answers otherwise than the float model.
 
+    A file is converted in a process of its own with limited memory and time; a model in memory is converted in this
+    one.
+
     Args:
-        model: Path of a .keras or .h5 file, or a keras.Model; an image classifier.
+        model: Path of a .keras or .h5 file (Keras 2 or 3) or of a SavedModel directory, or a keras.Model; an image
+            classifier.
         calibration: Images without labels, any folder layout, zip or .npz: what the device will see.
         out: Directory to write, usually NAME.edge.
         evaluate: Labelled images for the accuracy gate (the test split if there is one). None: the gate counts how
@@ -75,15 +84,50 @@ def convert(
         golden: "real" stores a few of the checked images in the bundle, "synthetic" stores made-up ones and leaves
             the names of images out of it.
         force: Replace a bundle at ``out``.
+        trust: Run code that came with a file: Lambda layers and classes of modules that can be imported.
+        memory_limit: GiB that converting a file may take; None: 8 and an eighth per processor, at most 80 % of the
+            machine's.
+        time_limit: Seconds that converting a file may take; None: 3600.
         progress: Called as progress(stage, done, total).
 
     Raises:
         OutputExistsError: ``out`` exists and ``force`` is not given.
-        ModelError: The model cannot be read or used (UnsupportedLayerError: one of its layers).
+        ModelError: The model cannot be read or used (UnsupportedLayerError: one of its layers; UnsafeModelError: it
+            holds code, and ``trust`` is not given).
         InputError: An option is wrong, missing or contradicts the model (DatasetError, ImageError: the data).
-        ConversionError: An exporter refused the model.
+        ConversionError: An exporter refused the model, or a limit was reached.
         MissingPackageError: A package of the ``convert`` extra is not installed.
     """
+    options = dict(locals())  # every argument as it was given
+    limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"))
+    if not isinstance(model, (str, Path)):
+        return convert_here(**options)
+    _check_options(formats, precisions, golden, max_drop)
+    del options["progress"]
+    return convert_file(options, limits, progress)
+
+
+def convert_here(
+    model: Any,
+    calibration: str | Path,
+    out: str | Path,
+    *,
+    evaluate: str | Path | None,
+    labels: Sequence[str] | None,
+    preprocess: str | None,
+    input_size: tuple[int, int] | None,
+    resize: ResizePolicy,
+    interpolation: Interpolation,
+    antialias: bool,
+    formats: Sequence[str],
+    precisions: Sequence[str],
+    max_drop: float,
+    golden: str,
+    force: bool,
+    trust: bool,
+    progress: Progress | None,
+) -> Bundle:
+    """``convert`` in this process, without limits."""
     _check_options(formats, precisions, golden, max_drop)
     if Path(out).exists() and not force:
         raise OutputExistsError(out)
@@ -97,6 +141,7 @@ def convert(
         resize=resize,
         interpolation=interpolation,
         antialias=antialias,
+        trust=trust,
     )
     tested = None if evaluate is None else open_dataset(evaluate, prefer="test")
     manifest = Manifest(

@@ -83,10 +83,10 @@ def _embedded(path: Path) -> dict[str, Any] | None:
 
 
 def _inspect_keras(path: Path) -> dict[str, Any]:
+    from edgevision.converters.files import read_model
     from edgevision.converters.metadata import read_metadata
-    from edgevision.converters.source import read_keras
 
-    model = read_keras(path)
+    model = read_model(path)
     layers = [
         {"name": layer.name, "kind": type(layer).__name__, "parameters": layer.count_params()} for layer in model.layers
     ]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgevision.converters.files import content_hash, read_model
 from edgevision.converters.metadata import read_metadata
 from edgevision.converters.quantize.fold import fold, prepend_normalization
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.trace import trace
-from edgevision.runtime.errors import InputError, MissingPackageError, ModelError
+from edgevision.runtime.errors import InputError, ModelError
 from edgevision.runtime.manifest import Scores, from_plain
 from edgevision.runtime.spec import Interpolation, Preprocessing, ResizePolicy, named_preprocessing
 
@@ -56,18 +56,21 @@ def load_source(
     resize: ResizePolicy = "stretch",
     interpolation: Interpolation = "bilinear",
     antialias: bool = True,
+    trust: bool = False,
 ) -> SourceModel:
     """Read a model and settle its input.
 
     Args:
-        model: Path of a .keras or .h5 file, or a keras.Model.
+        model: Path of a .keras or .h5 file (Keras 2 or 3) or of a SavedModel directory, or a keras.Model.
         preprocess: Name of the convention it was trained with (``spec.NORMALIZATIONS``); None reads it from the model.
         input_size: (height, width) in pixels; needed when the model leaves them open.
         resize: Resize policy when the model does not carry one.
         interpolation: Kernel of the resize when the model does not carry one.
         antialias: Whether shrinking widens the kernel, when the model does not carry it.
+        trust: Run code that came with a file.
 
     Raises:
+        UnsafeModelError: The file holds code, and ``trust`` is not given.
         ModelError: The file cannot be read, or is no image classifier with one input and one output.
         InputError: The preprocessing or the input size is missing or contradicts the model.
         UnsupportedLayerError: A layer cannot be quantised.
@@ -77,8 +80,8 @@ def load_source(
     name = getattr(model, "name", "model")
     if isinstance(model, (str, Path)):
         path = Path(model)
-        name, loaded = path.name, read_keras(path)
-        metadata, digest = read_metadata(path), hashlib.sha256(path.read_bytes()).hexdigest()
+        name, loaded = path.name, read_model(path, trust)
+        metadata, digest = read_metadata(path) if path.is_file() else None, content_hash(path)
     else:
         loaded = model
     shape = _image_shape(loaded, name, input_size)
@@ -96,33 +99,6 @@ def load_source(
     fold(graph)
     labels = tuple(metadata["labels"]) if metadata and metadata.get("labels") else None
     return SourceModel(loaded, graph, name, digest, labels, preprocessing, scores)
-
-
-def read_keras(path: Path) -> Any:
-    """The Keras model in a .keras or .h5 file.
-
-    Raises:
-        ModelError: It cannot be read.
-        MissingPackageError: Keras is not installed.
-    """
-    try:
-        import keras
-    except ImportError as error:
-        raise MissingPackageError("keras", f"to read {path.name}", "convert") from error
-    if not path.is_file():
-        got = "a folder" if path.is_dir() else "nothing at that path"
-        raise ModelError(f"{path} is no model file", expected="a .keras or .h5 file", got=got, cure="check the path")
-    if path.suffix not in (".keras", ".h5", ".hdf5"):
-        raise ModelError(f"{path} is no model file", expected="a .keras or .h5 file", got=path.suffix or "no suffix")
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras passes on whatever zip, HDF5, JSON and its own layers raise
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"{path} cannot be read as a Keras model",
-            got=f"{type(error).__name__}: {reason}",
-            cure="save it again with model.save(...)",
-        ) from error
 
 
 def _image_shape(model: Any, name: str, input_size: Sequence[int] | None) -> tuple[int, int, int]:

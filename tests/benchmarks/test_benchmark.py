@@ -135,7 +135,9 @@ def test_measuring_imports_nothing_heavy() -> None:
         "import sys, edgevision.benchmarks.benchmark, edgevision.benchmarks.report.html; "
         f"print([name for name in {heavy} if name in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=process._env())
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=process.environment()
+    )
     assert found.stdout.strip() == "[]"
 
 

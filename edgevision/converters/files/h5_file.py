@@ -57,7 +57,9 @@ def _config(path: Path, file: Any) -> str | bytes:
         text = file.attrs.get("model_config")
     if isinstance(text, (str, bytes)):
         return text
-    is_weights = "layer_names" in file.attrs or any(name in file for name in ("layers", "_layer_checkpoint_dependencies"))
+    is_weights = "layer_names" in file.attrs or any(
+        name in file for name in ("layers", "_layer_checkpoint_dependencies")
+    )
     raise ModelError(
         f"{path} holds no Keras model",
         expected="architecture and weights",

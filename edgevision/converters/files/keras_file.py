@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,15 @@ def read(path: Path, trust: bool) -> Any:
         bombs.check_zip(path, archive)
         folder = Path(name)
         for entry in {_CONFIG, _METADATA, _WEIGHTS} & set(archive.namelist()):
-            try:
-                bombs.unpack(archive, entry, folder / entry)
-            except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-                raise ModelError(f"{entry} in {path} is damaged", got=str(error), cure="copy it again") from error
+            _unpack(path, archive, entry, folder)
         return _assemble(path, folder, trust)
+
+
+def _unpack(path: Path, archive: zipfile.ZipFile, entry: str, folder: Path) -> None:
+    try:
+        bombs.unpack(archive, entry, folder / entry)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ModelError(f"{entry} in {path} is damaged", got=str(error), cure="copy it again") from error
 
 
 def _assemble(path: Path, folder: Path, trust: bool) -> Any:

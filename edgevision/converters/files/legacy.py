@@ -101,7 +101,7 @@ def _container(node: dict[str, Any], kind: str, inner: dict[str, Any] | list[Any
             inner["layers"] = [{"class_name": "InputLayer", "config": {"batch_input_shape": shape}}, *inner["layers"]]
     if "output_layers" in inner:
         inner = renumber(inner)
-    kept = {key: node[key] for key in ("name", "inbound_nodes") if key in node}
+    kept: dict[str, Any] = {key: value for key, value in node.items() if key in ("name", "inbound_nodes")}
     return {**kept, "module": module, "class_name": name, "config": inner, "registered_name": name}
 
 
@@ -158,6 +158,7 @@ def _is_gone(kind: str, key: str, value: Any, config: dict[str, Any]) -> bool:
 
 @functools.cache
 def class_of(kind: str) -> type | None:
+    """Keras' own layer class of that name."""
     found = getattr(importlib.import_module(_ELSEWHERE.get(kind, "keras.layers")), kind, None)
     return found if isinstance(found, type) else None
 
@@ -167,4 +168,9 @@ def _accepted(kind: str) -> frozenset[str]:
     """Names of all arguments that a layer's constructor takes."""
     cls = class_of(kind)
     chain = () if cls is None else cls.__mro__
-    return frozenset(name for item in chain[:-1] for name in inspect.signature(item.__init__).parameters)
+    return frozenset(
+        name
+        for item in chain[:-1]
+        if "__init__" in vars(item)
+        for name in inspect.signature(vars(item)["__init__"]).parameters
+    )

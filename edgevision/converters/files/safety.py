@@ -14,9 +14,9 @@ from edgevision.runtime.errors import ModelError, UnsafeModelError
 
 #: Parts of Keras that a configuration may name.
 _PARTS = (
-    "activations applications dtype_policies initializers layers legacy losses metrics models ops quantizers random regularizers "
-    "constraints optimizers saving engine"
-).split()
+    *("activations", "applications", "constraints", "dtype_policies", "engine", "initializers", "layers", "legacy"),
+    *("losses", "metrics", "models", "ops", "optimizers", "quantizers", "random", "regularizers", "saving"),
+)
 _ROOTS = ("keras", "tf_keras")
 #: Values that Keras writes as a dictionary with a class_name.
 _VALUES = ("__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__keras_tensor__", "__tuple__")

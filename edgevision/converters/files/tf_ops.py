@@ -1,4 +1,4 @@
-"""TensorFlow calls inside a Keras 2 model, which it saved as layers of their own, as the Keras layers that do the same."""
+"""TensorFlow calls, which Keras 2 saved as layers of their own, as the Keras layers that do the same."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ _SUBTRACT = ("math.subtract", "subtract", "Sub")
 _DIVIDE = ("math.truediv", "math.divide", "divide", "truediv", "RealDiv")
 _NEGATE = ("math.negative", "Neg")
 _ACTIVATIONS = {
-    **{f"nn.{name}": name for name in "relu relu6 silu sigmoid tanh softmax elu selu gelu softplus leaky_relu".split()},
-    **{name.capitalize(): name for name in "relu relu6 sigmoid tanh softmax elu softplus".split()},
+    **{f"nn.{name}": name for name in ("relu", "relu6", "silu", "sigmoid", "tanh", "softmax")},
+    **{f"nn.{name}": name for name in ("elu", "selu", "gelu", "softplus", "leaky_relu")},
+    **{name.capitalize(): name for name in ("relu", "relu6", "sigmoid", "tanh", "softmax", "elu", "softplus")},
     "math.sigmoid": "sigmoid",
     "math.tanh": "tanh",
     "nn.swish": "silu",

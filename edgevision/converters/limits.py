@@ -1,0 +1,54 @@
+"""How much memory and time the conversion of a file may take."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from edgevision.runtime.errors import InputError
+from edgevision.runtime.host import host_description
+
+GIB = 2**30
+#: Memory unless told otherwise: so much, and for every processor the stacks of the threads that engines start there;
+#: never more than this part of the machine's.
+_MEMORY_GIB, _PER_CPU_GIB, _PART = 8.0, 0.125, 0.8
+#: Time unless told otherwise, seconds.
+TIME_S = 3600.0
+#: Less does not even hold the imports.
+_LEAST_GIB = 1.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of one conversion.
+
+    Attributes:
+        memory_gib: Memory that may be written to, GiB (RLIMIT_DATA; nothing on systems without it).
+        time_s: Seconds until it is stopped.
+    """
+
+    memory_gib: float
+    time_s: float
+
+    def __post_init__(self) -> None:
+        if not self.memory_gib >= _LEAST_GIB:
+            raise InputError(
+                "memory_limit is not usable", expected=f"at least {_LEAST_GIB:g} GiB", got=f"{self.memory_gib:g}"
+            )
+        if not self.time_s > 0:
+            raise InputError("time_limit is not usable", expected="seconds above 0", got=f"{self.time_s:g}")
+
+    @classmethod
+    def of(cls, memory_gib: float | None, time_s: float | None) -> Limits:
+        """The given limits, defaults for None."""
+        return cls(default_memory_gib() if memory_gib is None else memory_gib, TIME_S if time_s is None else time_s)
+
+    def __str__(self) -> str:
+        return f"{self.memory_gib:.3g} GiB and {self.time_s:g} s"
+
+
+def default_memory_gib() -> float:
+    """8 GiB and an eighth of one for every processor, at most 80 % of the machine's memory, at least 1."""
+    total = host_description()["memory_bytes"]
+    wanted = _MEMORY_GIB + _PER_CPU_GIB * (os.cpu_count() or 1)
+    return max(_LEAST_GIB, wanted if total is None else min(wanted, _PART * total / GIB))
