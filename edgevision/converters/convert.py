@@ -100,9 +100,11 @@ def convert(
     """
     options = dict(locals())  # every argument as it was given
     limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"))
+    _check_options(formats, precisions, golden, max_drop)
+    if Path(out).exists() and not force:
+        raise OutputExistsError(out)
     if not isinstance(model, (str, Path)):
         return convert_here(**options)
-    _check_options(formats, precisions, golden, max_drop)
     del options["progress"]
     return convert_file(options, limits, progress)
 
@@ -127,10 +129,7 @@ def convert_here(
     trust: bool,
     progress: Progress | None,
 ) -> Bundle:
-    """``convert`` in this process, without limits."""
-    _check_options(formats, precisions, golden, max_drop)
-    if Path(out).exists() and not force:
-        raise OutputExistsError(out)
+    """``convert`` in this process, without limits, once its options are checked."""
     wanted = [(item, precision) for precision in precisions for item in formats]
     steps = _Steps(progress, 4 + len(wanted))
     steps("reading the model")

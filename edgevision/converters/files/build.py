@@ -21,11 +21,11 @@ def parse_config(path: Path, text: str | bytes) -> dict[str, Any]:
         config = json.loads(text, object_hook=_without_tuples)
     except ValueError as error:
         raise ModelError(f"the configuration in {path} is damaged", got=str(error), cure="copy it again") from error
-    if isinstance(config, dict) and isinstance(config.get("class_name"), str) and "config" in config:
+    if isinstance(config, dict) and isinstance(config.get("class_name"), str):
         return config
     raise ModelError(
         f"{path} holds no Keras model",
-        expected="a configuration with class_name and config",
+        expected="the configuration of one",
         got=f"one with {', '.join(list(config)[:5])}" if isinstance(config, dict) else type(config).__name__,
         cure="save it with model.save('NAME.keras')",
     )

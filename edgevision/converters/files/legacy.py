@@ -30,6 +30,8 @@ ALIASES = {
 }
 #: Layers of Keras that it does not list among its layers.
 _ELSEWHERE = {"LayerScale": "keras.src.applications.convnext"}
+#: Modules of Keras' operations.
+_OPERATIONS = ("numpy", "nn", "math", "core", "image", "linalg")
 #: Arguments that are gone, and the values with which they said nothing; None: any value says nothing to inference.
 _GONE: dict[str, tuple[Any, ...] | None] = {
     "groups": (1,),
@@ -76,21 +78,26 @@ def modernize(node: Any) -> Any:
     if node.get("type") == "ndarray" and "value" in node:  # numpy scalars of early files
         return node["value"]
     kind, inner = node.get("class_name"), node.get("config")
-    if isinstance(kind, str) and isinstance(inner, (dict, list)) and _is_built_in(node, kind):
+    if isinstance(kind, str) and operation_module(node):
+        node = {**node, "module": operation_module(node), "registered_name": None}
+    elif isinstance(kind, str) and isinstance(inner, (dict, list)) and _is_built_in(node, kind):
         node = _container(node, kind, inner) if kind in CONTAINERS else _layer(node, kind, inner)
     return {key: modernize(value) for key, value in node.items() if key != "compile_config"}
 
 
 def _is_built_in(node: dict[str, Any], kind: str) -> bool:
-    module = node.get("module", "keras")
-    return str(module).startswith(("keras", "tf_keras")) and (
-        kind in CONTAINERS or kind in ALIASES or kind in TF_OPS or class_of(kind) is not None
-    )
+    """Whether it is a model or a layer of Keras, of whichever version."""
+    module = str(node.get("module", "keras.layers"))
+    if not module.startswith(("keras", "tf_keras")):
+        return False
+    if kind in CONTAINERS:
+        return True
+    return ".ops" not in module and (kind in ALIASES or kind in TF_OPS or class_of(kind) is not None)
 
 
 def _container(node: dict[str, Any], kind: str, inner: dict[str, Any] | list[Any]) -> dict[str, Any]:
     module, name = CONTAINERS[kind]
-    inner = {"layers": inner} if isinstance(inner, list) else dict(inner)
+    inner = {"name": None, "layers": inner} if isinstance(inner, list) else dict(inner)
     if "name" in inner:
         inner["name"] = valid_name(inner["name"])
     layers = inner.get("layers")
@@ -156,10 +163,29 @@ def _is_gone(kind: str, key: str, value: Any, config: dict[str, Any]) -> bool:
     return True
 
 
+def operation_module(node: dict[str, Any]) -> str | None:
+    """Where Keras 3 has the operation, such as that of keras.ops.mean, which it wrote to an .h5 file without a module.
+
+    A layer may have the same name. What tells them apart is that every layer's configuration says "trainable".
+    """
+    config, calls = node.get("config"), node.get("inbound_nodes")
+    if "module" in node or not calls or not isinstance(config, dict) or "trainable" in config:
+        return None
+    if not all(isinstance(call, dict) for call in calls):
+        return None
+    modules = (f"keras.src.ops.{name}" for name in _OPERATIONS)
+    kind = str(node.get("class_name"))
+    return next((name for name in modules if isinstance(getattr(_module(name), kind, None), type)), None)
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
+
+
 @functools.cache
 def class_of(kind: str) -> type | None:
     """Keras' own layer class of that name."""
-    found = getattr(importlib.import_module(_ELSEWHERE.get(kind, "keras.layers")), kind, None)
+    found = getattr(_module(_ELSEWHERE.get(kind, "keras.layers")), kind, None)
     return found if isinstance(found, type) else None
 
 

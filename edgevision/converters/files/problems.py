@@ -26,7 +26,8 @@ def reading(path: Path) -> Iterator[None]:
     except (EdgevisionError, MemoryError):
         raise
     except RecursionError as error:
-        raise ModelError(f"{path} cannot be read", got="a model nested too deeply") from error
+        cure = "write the model with fewer levels of nesting"
+        raise ModelError(f"{path} cannot be read", got="a model nested too deeply", cure=cure) from error
     except Exception as error:
         if is_memory(error):
             raise MemoryError(one_line(error)) from error

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgevision.converters.files.legacy import ALIASES, CONTAINERS, class_of, is_training_only
+from edgevision.converters.files.legacy import ALIASES, CONTAINERS, class_of, is_training_only, operation_module
 from edgevision.converters.files.tf_ops import TF_OPS
 from edgevision.runtime.errors import ModelError, UnsafeModelError
 
@@ -49,7 +49,8 @@ def check_safe(path: Path, config: dict[str, Any], trust: bool) -> dict[str, Any
     """
     needs = list(_needs(config, path.name))
     if needs and not trust:
-        more = f" and {len(needs) - 1} more" if len(needs) > 1 else ""
+        others = len({need.layer for need in needs}) - 1
+        more = f" ({others} more layers need code)" if others else ""
         raise UnsafeModelError(
             f"layer {needs[0].layer!r} of {path.name} needs {needs[0].what}{more}",
             expected="layers of Keras alone",
@@ -97,7 +98,7 @@ def _verdict(node: dict[str, Any], kind: str, layer: str) -> Iterator[Need]:
     elif kind == "function":
         name = str(inner)
         if not (module in ("builtins", None) or _is_keras(str(module))) or not _is_function(name):
-            yield Need(layer, f"the function {name!r}", str(module or ""), name)
+            yield Need(layer, f"the function {name!r}", "" if module in ("builtins", None) else str(module), name)
     elif kind == "__typespec__" or _is_custom(node, kind, module):
         where = "" if module is None else str(module)
         yield Need(layer, f"the class {kind!r}" + (f" of {where}" if where else ""), where, kind)
@@ -111,7 +112,7 @@ def _is_custom(node: dict[str, Any], kind: str, module: Any) -> bool:
         return False  # the caller's own program knows it
     if module is None:
         known = kind in CONTAINERS or kind in ALIASES or kind in TF_OPS or kind in _POLICIES
-        return not (known or class_of(kind) is not None or kind.startswith("__"))
+        return not (known or class_of(kind) or operation_module(node) or kind.startswith("__"))
     return not _is_keras(str(module))
 
 

@@ -16,24 +16,27 @@ _ROOT = "root"
 def read(path: Path, trust: bool) -> Any:
     """The model in it. See ``files.read_model``."""
     if not (path / _LAYERS).is_file():
-        return _read_bare(path)
+        return _read_bare(path, "a TensorFlow graph without Keras layers")
     if not (path / f"{_CHECKPOINT}.index").is_file():
         raise ModelError(f"{path} is incomplete", expected=f"{_CHECKPOINT}.index", got="nothing", cure="copy it again")
-    return rebuild.from_config(path, _architecture(path), path / _CHECKPOINT, trust)
+    config = _architecture(path)
+    if not isinstance(config.get("config"), dict) or "layers" not in config["config"]:
+        return _read_bare(path, f"a subclassed model, {config['class_name']}")
+    return rebuild.from_config(path, config, path / _CHECKPOINT, trust)
 
 
-def _read_bare(path: Path) -> Any:
-    """A SavedModel that is a TensorFlow graph and no layers: the place for quantisers that work on graphs."""
+def _read_bare(path: Path, got: str) -> Any:
+    """A SavedModel that cannot be rebuilt from layers: the place for quantisers that work on TensorFlow's graph."""
     raise ModelError(
-        f"{path} is a TensorFlow graph without Keras layers, which cannot be rebuilt",
-        expected=f"a SavedModel of Keras 2 with {_LAYERS}",
-        got="one made by export() or tf.saved_model.save",
-        cure="convert the .keras or .h5 file that it was made from",
+        f"{path} cannot be rebuilt as a Keras model",
+        expected=f"a functional or sequential model of Keras 2, with {_LAYERS}",
+        got=got,
+        cure="convert the .keras or .h5 file that it was made from, or write it with keras.Model(inputs, outputs)",
     )
 
 
 def _architecture(path: Path) -> dict[str, Any]:
-    """The configuration of the outermost model, without which no layer can be made."""
+    """What Keras 2 noted about the outermost model."""
     if not rebuild.is_installed():
         raise MissingPackageError("tf-keras", f"to read {path.name}, which Keras 2 wrote,", "convert")
     from google.protobuf.message import DecodeError
@@ -44,13 +47,5 @@ def _architecture(path: Path) -> dict[str, Any]:
         found.ParseFromString((path / _LAYERS).read_bytes())
     except DecodeError as error:
         raise ModelError(f"{_LAYERS} in {path} is damaged", got=str(error), cure="copy it again") from error
-    text = next((node.metadata for node in found.nodes if node.node_path == _ROOT), "{}")
-    config = parse_config(path, text)
-    if not isinstance(config["config"], dict) or "layers" not in config["config"]:
-        raise ModelError(
-            f"{path} is a subclassed model, which cannot be rebuilt from its layers",
-            expected="a functional or sequential model",
-            got=config["class_name"],
-            cure="write it with keras.Input and keras.Model(inputs, outputs)",
-        )
-    return config
+    noted = parse_config(path, next((node.metadata for node in found.nodes if node.node_path == _ROOT), "{}"))
+    return {key: noted[key] for key in ("class_name", "config") if key in noted}

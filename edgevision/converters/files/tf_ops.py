@@ -91,14 +91,19 @@ def _sort(key: str, value: Any, tensors: list[list[Any]], values: dict[str, Any]
 
 
 def _make(function: str, tensors: list[list[Any]], values: dict[str, Any]) -> Made | None:
-    if function in _ACTIVATIONS and len(tensors) == 1:
-        return "Activation", {"activation": _ACTIVATIONS[function]}
-    if function in _NEGATE:
-        return "Rescaling", {"scale": -1.0, "offset": 0.0}
+    if len(tensors) == 1 and function in (*_ACTIVATIONS, *_NEGATE):
+        if set(values) - {"axis"} or values.get("axis", -1) not in (-1, None):
+            return None
+        activation = _ACTIVATIONS.get(function)
+        return (
+            ("Activation", {"activation": activation}) if activation else ("Rescaling", {"scale": -1.0, "offset": 0.0})
+        )
     if len(tensors) == 1:
         return _with_constant(function, values) or _with_arguments(function, values)
-    if function == "concat":
-        return "Concatenate", {"axis": values.get("axis", -1)}
+    if function == "concat" and set(values) == {"axis"}:
+        return "Concatenate", {"axis": values["axis"]}
+    if values:
+        return None
     names = ((_ADD, "Add"), (_MULTIPLY, "Multiply"), (_SUBTRACT, "Subtract"))
     return next(((kind, {}) for known, kind in names if function in known), None)
 
