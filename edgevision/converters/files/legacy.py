@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 from typing import Any
 
+from edgevision.converters.files.names import ALIASES, CONTAINERS, ELSEWHERE, class_of, operation_module
 from edgevision.converters.files.nodes import renumber, valid_name
 from edgevision.converters.files.tf_ops import TF_OPS, as_layer
 from edgevision.runtime.errors import UnsupportedLayerError
 
-#: Models inside a configuration, and where Keras 3 looks for them.
-CONTAINERS = {
-    "Functional": ("keras.src.models.functional", "Functional"),
-    "Model": ("keras.src.models.functional", "Functional"),
-    "Sequential": ("keras", "Sequential"),
-}
-#: Layers that have another name now.
-ALIASES = {
-    "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization",
-    "SyncBatchNormalization": "BatchNormalization",
-    "ThresholdedReLU": "ReLU",
-    "LSTMV1": "LSTM",
-    "LSTMV2": "LSTM",
-    "GRUV1": "GRU",
-    "GRUV2": "GRU",
-}
-#: Layers of Keras that it does not list among its layers.
-_ELSEWHERE = {"LayerScale": "keras.src.applications.convnext"}
-#: Modules of Keras' operations.
-_OPERATIONS = ("numpy", "nn", "math", "core", "image", "linalg")
 #: Arguments that are gone, and the values with which they said nothing; None: any value says nothing to inference.
 _GONE: dict[str, tuple[Any, ...] | None] = {
     "groups": (1,),
@@ -133,7 +112,7 @@ def _layer(node: dict[str, Any], kind: str, inner: Any) -> dict[str, Any]:
     if _is_new(node):
         kept["build_config"] = node["build_config"]
     config = {key: _plain(key, value) for key, value in config.items() if not _is_gone(name, key, value, config)}
-    module = _ELSEWHERE.get(kind, "keras.layers")
+    module = ELSEWHERE.get(kind, "keras.layers")
     return {**kept, "module": module, "class_name": name, "config": config, "registered_name": None}
 
 
@@ -161,32 +140,6 @@ def _is_gone(kind: str, key: str, value: Any, config: dict[str, Any]) -> bool:
             cure="replace the layer",
         )
     return True
-
-
-def operation_module(node: dict[str, Any]) -> str | None:
-    """Where Keras 3 has the operation, such as that of keras.ops.mean, which it wrote to an .h5 file without a module.
-
-    A layer may have the same name. What tells them apart is that every layer's configuration says "trainable".
-    """
-    config, calls = node.get("config"), node.get("inbound_nodes")
-    if "module" in node or not calls or not isinstance(config, dict) or "trainable" in config:
-        return None
-    if not all(isinstance(call, dict) for call in calls):
-        return None
-    modules = (f"keras.src.ops.{name}" for name in _OPERATIONS)
-    kind = str(node.get("class_name"))
-    return next((name for name in modules if isinstance(getattr(_module(name), kind, None), type)), None)
-
-
-def _module(name: str) -> Any:
-    return importlib.import_module(name)
-
-
-@functools.cache
-def class_of(kind: str) -> type | None:
-    """Keras' own layer class of that name."""
-    found = getattr(_module(_ELSEWHERE.get(kind, "keras.layers")), kind, None)
-    return found if isinstance(found, type) else None
 
 
 @functools.cache

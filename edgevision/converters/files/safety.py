@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgevision.converters.files.legacy import ALIASES, CONTAINERS, class_of, is_training_only, operation_module
+from edgevision.converters.files.legacy import is_training_only
+from edgevision.converters.files.names import ALIASES, CONTAINERS, class_of, operation_module
 from edgevision.converters.files.tf_ops import TF_OPS
 from edgevision.runtime.errors import ModelError, UnsafeModelError
 

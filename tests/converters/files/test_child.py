@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 import warnings
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,16 @@ def test_time_is_limited(data: Path, tmp_path: Path) -> None:
 
 
 def test_memory_is_limited(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "huge.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("config.json", b"[" + b"[]," * 2 * 10**7 + b"[]]")  # 60 MB of text, more than 1 GiB of lists
+        file.writestr("model.weights.h5", b"")
+    with pytest.raises(ModelError, match=r"huge.keras while reading the model.*1 GiB.*--memory-limit"):
+        _convert(data, tmp_path / "x.edge", path, memory_limit=1.0)
+
+
+@pytest.mark.slow
+def test_memory_is_limited_when_a_model_is_built(data: Path, tmp_path: Path) -> None:
     import keras
 
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
