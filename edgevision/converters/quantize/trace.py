@@ -31,8 +31,8 @@ def trace(model: Any, image_shape: tuple[int, int, int]) -> Graph:
     return builder.graph
 
 
-def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) -> tuple[Any, str]:
-    """Run ``model`` symbolically and record every call; a model inside it is walked in turn."""
+def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) -> str:
+    """Run ``model`` symbolically and record every call; a model inside it is walked in turn. Name of its output."""
     import keras
 
     known = {id(tensor): name for tensor, name in zip(tensors, names)}
@@ -46,12 +46,14 @@ def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) ->
             raise UnsupportedLayerError(
                 f"operation {layer.name!r} ({type(layer).__name__}) takes constants", cure="use a layer"
             )
-        if isinstance(layer, keras.Model):
-            result, name = _walk(layer, taken, inputs, builder)
+        result = layer(*args, **kwargs)
+        if not hasattr(result, "shape"):
+            raise UnsupportedLayerError(f"layer {layer.name!r} has several outputs", expected="one")
+        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+            # Inputs of its own: on tensors that something computed Keras copies the graph, and nothing is found again.
+            fresh = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in taken]
+            name = _walk(layer, fresh, inputs, builder)
         else:
-            result = layer(*args, **kwargs)
-            if not hasattr(result, "shape"):
-                raise UnsupportedLayerError(f"layer {layer.name!r} has several outputs", expected="one")
             name = lower(builder, layer, inputs, tuple(result.shape[1:]))
         known[id(result)] = name
         alive.append(result)
@@ -63,4 +65,4 @@ def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) ->
     )
     (result,) = clone.outputs
     builder.graph.output = known[id(result)]
-    return result, known[id(result)]
+    return known[id(result)]
