@@ -48,7 +48,7 @@ class Observer:
     def see_values(self, values: NDArray[Any]) -> None:
         """Second pass."""
         span = max(self.high - self.low, 1e-12)
-        index = ((values.ravel() - self.low) * ((_BINS - 1) / span)).astype(np.int32)
+        index = np.rint((values.ravel() - self.low) * ((_BINS - 1) / span)).astype(np.int32)  # the nearest centre
         self.counts += np.bincount(np.clip(index, 0, _BINS - 1), minlength=_BINS)
 
     @property
@@ -74,7 +74,6 @@ class Observer:
 def _squared_error(grid: Range, centres: NDArray[Any], counts: NDArray[Any]) -> float:
     stored = np.clip(np.rint(centres / grid.scale) + grid.zero_point, 0, STEPS)
     error = (stored - grid.zero_point) * grid.scale - centres
-    # Values inside one bin are spread over it: without this a grid finer than the bins would look perfect.
     return float((counts * error**2).sum())
 
 
