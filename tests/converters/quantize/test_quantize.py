@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from edgevision.converters.quantize.build import build_model
+from edgevision.converters.quantize.correct import correct_biases
+from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.observe import observe
+from edgevision.converters.quantize.points import rounded_outputs, value_grids
+from edgevision.converters.quantize.quantize import Quantized, quantize
+from edgevision.converters.quantize.scoring import divergence
+from edgevision.converters.quantize.weights import channel_axes, quantize_kernels, to_grid
+from tests.converters.models import Floats, folded, pictures, sequential
+
+IMAGES, _ = pictures(96)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    layers = (
+        kl.Rescaling(1 / 127.5, -1),
+        kl.Conv2D(6, 3),
+        kl.BatchNormalization(),
+        kl.ReLU(6),
+        kl.DepthwiseConv2D(3, depth_multiplier=2, padding="same"),
+        kl.BatchNormalization(),
+        kl.LeakyReLU(),
+        kl.AveragePooling2D(2),
+        kl.Conv2D(4, 3, activation="relu"),
+        kl.Flatten(),
+        kl.Dense(4),
+    )
+    return folded(sequential(*layers))
+
+
+@pytest.fixture(scope="module")
+def quantized(graph: Graph) -> Quantized:
+    return quantize(graph, "logits", lambda: [IMAGES[:40]], IMAGES[:40], lambda: [IMAGES[40:64]])
+
+
+@pytest.fixture(scope="module")
+def ranges(graph: Graph) -> dict[str, Range]:
+    observers = observe(graph, lambda: [IMAGES[:40]])
+    return rounded_outputs(graph, value_grids(graph, {name: seen.min_max() for name, seen in observers.items()}))
+
+
+def kernel_outputs(graph: Graph, ranges: dict[str, Range] | None = None) -> dict[str, Floats]:
+    """What every kernel writes before it is rounded or clipped."""
+    names = [op.name for op in graph if op.has_kernel]
+    grids = None if ranges is None else {name: grid for name, grid in ranges.items() if name not in names}
+    return {
+        name: np.asarray(value)
+        for name, value in build_model(graph, grids, outputs=names)(IMAGES[:40].astype(np.float32)).items()
+    }
+
+
+def mean_shift(exact: Floats, rounded: Floats) -> float:
+    """Largest shift of a channel's mean, in parts of that channel's spread."""
+    axes = tuple(range(exact.ndim - 1))
+    return float(np.abs((exact - rounded).mean(axes) / exact.std(axes)).max())
+
+
+def test_bias_correction_takes_the_mean_shift_off(graph: Graph, ranges: dict[str, Range]) -> None:
+    rounded = quantize_kernels(graph)
+    inner = {name: grid for name, grid in ranges.items() if not graph.ops[name].has_kernel}
+    corrected = correct_biases(graph, rounded, inner, IMAGES[:40])
+    exact = kernel_outputs(graph)
+    before, after = kernel_outputs(rounded, inner), kernel_outputs(corrected, inner)
+    assert len(exact) == 4
+    for name in exact:
+        shift = mean_shift(exact[name], before[name])
+        assert shift > 1e-3 and mean_shift(exact[name], after[name]) < 0.05 * shift
+
+
+def test_bias_correction_moves_biases_only(graph: Graph, ranges: dict[str, Range]) -> None:
+    rounded = quantize_kernels(graph)
+    kept = rounded.copy()
+    corrected = correct_biases(graph, rounded, ranges, IMAGES[:40])
+    for op in rounded:
+        for was, now in zip(kept.ops[op.name].weights, op.weights):
+            np.testing.assert_array_equal(was, now)
+        if op.has_kernel:
+            np.testing.assert_array_equal(corrected.ops[op.name].weights[0], op.weights[0])
+            assert (corrected.ops[op.name].weights[1] != op.weights[1]).all()
+
+
+def test_exact_weights_and_no_rounding_need_no_correction(graph: Graph) -> None:
+    corrected = correct_biases(graph, graph, {}, IMAGES[:8])
+    for op in graph:
+        for was, now in zip(op.weights, corrected.ops[op.name].weights):
+            np.testing.assert_allclose(now, was, atol=1e-6)
+
+
+def test_everything_that_integer_kernels_read_is_on_its_grid(quantized: Quantized) -> None:
+    grids = value_grids(quantized.graph, quantized.ranges)
+    for op in quantized.graph:
+        if op.has_kernel:
+            stored, scale = to_grid(op.weights[0], channel_axes(op))
+            np.testing.assert_allclose(stored * scale, op.weights[0], rtol=1e-6)
+            units = op.weights[1] / (scale.ravel().astype(np.float64) * grids[op.inputs[0]].scale)
+            np.testing.assert_allclose(units, np.rint(units), atol=2e-2)
+
+
+def test_the_best_of_four_on_images_that_chose_nothing_else(graph: Graph, quantized: Quantized) -> None:
+    names = ["min-max", "min-max, bias corrected", "least-squares", "least-squares, bias corrected"]
+    assert list(quantized.errors) == names
+    chosen = quantized.ranges_by + (", bias corrected" if quantized.bias_corrected else "")
+    assert quantized.errors[chosen] == min(quantized.errors.values())
+    held = IMAGES[40:64].astype(np.float32)
+    exact, found = np.asarray(build_model(graph)(held)), np.asarray(quantized.model()(held))
+    assert divergence(exact, found, "logits") == pytest.approx(quantized.errors[chosen], rel=1e-3)
+    assert len(set(quantized.errors.values())) == 4
+
+
+def test_quantised_answers_are_near_but_not_the_same(graph: Graph, quantized: Quantized) -> None:
+    held = IMAGES[64:].astype(np.float32)
+    exact, found = np.asarray(build_model(graph)(held)), np.asarray(quantized.model(batch=len(held))(held))
+    assert 0 < np.abs(exact - found).max() < 0.1 * np.ptp(exact)
+    step = quantized.ranges[quantized.graph.output].scale
+    np.testing.assert_allclose(found / step, np.rint(found / step), atol=1e-3)
+
+
+def test_the_same_images_give_the_same_model(graph: Graph, quantized: Quantized) -> None:
+    again = quantize(graph, "logits", lambda: [IMAGES[:40]], IMAGES[:40], lambda: [IMAGES[40:64]])
+    assert again.ranges == quantized.ranges and again.errors == quantized.errors
+    for op in quantized.graph:
+        for one, two in zip(op.weights, again.graph.ops[op.name].weights):
+            np.testing.assert_array_equal(one, two)
