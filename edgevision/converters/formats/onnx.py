@@ -33,6 +33,7 @@ def export(source: Source, path: Path) -> None:
     signature = source.signature()
     source.model().export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=_OPSET)
     graph = OnnxGraph.read(path)
+    graph.renumber()
     graph.rename_output(OUTPUT)
     if source.ranges is not None:
         _take_pixels(graph)

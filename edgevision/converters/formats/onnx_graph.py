@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,23 @@ class OnnxGraph:
         is_transposed = any(item.name == "transB" and item.i for item in node.attribute)
         kernel = self.constant(node.input[1])
         return 0 if is_transposed else (1 if kernel is None else kernel.ndim - 1)
+
+    def renumber(self) -> None:
+        """Count the numbers in tf2onnx's names from 0: it counts on from model to model, and equal models would differ."""
+        numbers: dict[str, str] = {}
+
+        def renamed(name: str) -> str:
+            return re.sub(r"__(\d+)", lambda found: f"__{numbers.setdefault(found[1], str(len(numbers)))}", name)
+
+        for node in self.nodes:
+            node.name = renamed(node.name)
+            node.input[:], node.output[:] = map(renamed, node.input), map(renamed, node.output)
+        named = [self.model.graph.initializer, self.model.graph.input, self.model.graph.output]
+        for item in [item for items in named for item in items]:
+            item.name = renamed(item.name)
+        del self.model.graph.value_info[:]
+        self.model.graph.doc_string = ""
+        self._constants = {item.name: item for item in self.model.graph.initializer}
 
     def replace_input(self, old: str, new: str) -> None:
         """Let every node that reads ``old`` read ``new``."""

@@ -7,6 +7,7 @@ grid (``quantize.weights``) and are stored as int8 with a per-channel scale here
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def export(source: Source, path: Path) -> None:
         model = _take_pixels(model)
     model.input(0).set_names({INPUT})
     model.output(0).set_names({OUTPUT})
+    _forget_origin(model)
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
@@ -59,6 +61,17 @@ def executed(path: Path) -> list[tuple[str, bool]]:
         if kind in _EXECUTED:
             found.append((kind, precision in ("i8", "u8")))
     return found
+
+
+def _forget_origin(model: Any) -> None:
+    """Take out what differs between two conversions of the same model: the path it came from, numbers that count on."""
+    rt_info = model.get_rt_info()
+    if "conversion_parameters" in rt_info.keys():  # noqa: SIM118 - a mapping in C++ that knows no "in"
+        del rt_info["conversion_parameters"]
+    for number, node in enumerate(model.get_ordered_ops()):
+        base = re.fullmatch(r"(\w+?)_\d+", node.get_friendly_name())
+        if base is not None:
+            node.set_friendly_name(f"{base[1]}_{number}")
 
 
 def _quantize_constant(node: Any) -> None:

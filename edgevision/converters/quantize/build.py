@@ -51,7 +51,7 @@ def build_model(
             value = fake_quantize_layer()(grid.scale, grid.zero_point, name=f"{op.name}_grid")(value)
         values[op.name] = value
     wanted = values[graph.output] if outputs is None else {name: values[name] for name in outputs}
-    return keras.Model(image, wanted)
+    return keras.Model(image, wanted, name="model")  # Keras' own counts up, and exporters write it into their files
 
 
 def _call(op: Op, inputs: list[Any]) -> Any:
