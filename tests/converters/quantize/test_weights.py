@@ -13,7 +13,7 @@ from edgevision.converters.quantize.weights import LIMIT, channel_axes, quantize
 from tests.converters.models import folded, sequential
 
 #: Magnitudes that occur in trained networks, dead channels included.
-values = st.floats(-1e3, 1e3, width=32, allow_subnormal=False)
+values = st.one_of(st.floats(-1e3, 1e3, width=32), st.sampled_from([0.0, 1e-45, 3e-43, 1e-38, -1e-20]).map(np.float32))
 kernels = arrays(
     np.float32, st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(1, 5)), elements=values
 )
@@ -29,7 +29,7 @@ def test_the_int8_grid(kernel: Array, axes: tuple[int, ...]) -> None:
     assert (scale > 0).all() and np.isfinite(scale).all()
 
     largest = np.abs(stored.astype(int)).max(axis=others)
-    is_zero = np.abs(kernel).max(axis=others) == 0
+    is_zero = np.abs(kernel).max(axis=others) <= 1e-30
     np.testing.assert_array_equal(largest, np.where(is_zero, 0, LIMIT))
 
     real = stored.astype(np.float32) * scale
@@ -44,7 +44,7 @@ def test_channels_have_scales_of_their_own() -> None:
     kernel = np.ones((3, 3, 2, 4), np.float32) * np.array([1e-3, 1.0, 0.0, 50.0], np.float32)
     stored, scale = to_grid(kernel, (3,))
     np.testing.assert_array_equal(stored[0, 0, 0], [127, 127, 0, 127])
-    np.testing.assert_allclose(scale.ravel(), [1e-3 / 127, 1 / 127, 1.0, 50 / 127], rtol=1e-6)
+    np.testing.assert_allclose(scale.ravel(), [1e-3 / 127, 1 / 127, 1e-4, 50 / 127], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,18 @@ def test_biases_behind_values_without_a_grid_stay() -> None:
     for op in rounded:
         for was, now in zip(before.ops[op.name].weights, op.weights):
             np.testing.assert_array_equal(was, now)
+
+
+def test_a_bias_too_large_for_its_weights_clears_them() -> None:
+    """In units of 1e-9 x 1 a bias of 0.7 would need more than 32 bits; a channel without weights keeps its bias."""
+    graph = folded(sequential(kl.Conv2D(4, 3), kl.Flatten(), kl.Dense(3)))
+    op = next(op for op in graph if op.has_kernel)
+    op.weights[0][..., 1], op.weights[0][..., 2], op.weights[1] = 1e-9, 0.0, np.full(4, 0.7, np.float32)
+    rounded = quantize_kernels(graph)
+    round_biases(rounded, {"image": PIXELS})
+    kernel, bias = rounded.ops[op.name].weights
+    assert not kernel[..., 1].any() and not kernel[..., 2].any()
+    assert kernel[..., 0].any() and kernel[..., 3].any()
+    np.testing.assert_allclose(bias, 0.7, atol=2e-3)
+    units = bias / to_grid(kernel, (3,))[1].ravel()
+    assert (np.abs(units) < 2**31).all()
