@@ -24,7 +24,11 @@ def export(source: Source, path: Path) -> None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.inference_input_type = tf.uint8
     path.write_bytes(converter.convert())
-    _rename(path)
+    model = _read(path)
+    if source.ranges is not None:
+        _free_tail(model)
+    _rename(model)
+    _write(path, model)
 
 
 def embed(path: Path, text: str) -> None:
@@ -43,15 +47,11 @@ def embed(path: Path, text: str) -> None:
 
 def kernels(path: Path) -> list[Kernel]:
     """Multiply-accumulate operators, from the flatbuffer."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    names = {value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")}
     model = _read(path)
-    found = []
+    kinds, found = _kinds(model), []
     for graph in model.subgraphs:
         for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            kind = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            kind = kinds[operator.opcodeIndex]
             if kind in _KERNELS:
                 found.append(_kernel(model, graph, operator, kind))
     return found
@@ -93,14 +93,38 @@ def executed(path: Path) -> list[tuple[str, bool]]:
     return found
 
 
-def _rename(path: Path) -> None:
+def _free_tail(model: Any) -> None:
+    """Let a closing softmax or sigmoid work on floats, as in the other formats.
+
+    The converter rounds its result to 1/256, where small probabilities are all alike. So
+    int8 -> SOFTMAX -> int8 -> DEQUANTIZE -> float   becomes   int8 -> DEQUANTIZE -> float -> SOFTMAX -> float.
+    """
+    graph, kinds = model.subgraphs[0], _kinds(model)
+    last = list(graph.operators[-2:])
+    if [kinds[item.opcodeIndex] for item in last] not in (["SOFTMAX", "DEQUANTIZE"], ["LOGISTIC", "DEQUANTIZE"]):
+        return
+    function, dequantize = last
+    logits, middle, output = function.inputs[0], function.outputs[0], dequantize.outputs[0]
+    graph.tensors[middle].type, graph.tensors[middle].quantization = graph.tensors[output].type, None
+    dequantize.inputs, dequantize.outputs = [logits], [middle]
+    function.inputs, function.outputs = [middle], [output]
+    graph.operators[-2:] = [dequantize, function]
+
+
+def _kinds(model: Any) -> list[str]:
+    """Operator type of each operator code."""
+    from tensorflow.lite.python import schema_py_generated as schema
+
+    names = {value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")}
+    return [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]
+
+
+def _rename(model: Any) -> None:
     """Give input and output the names they have in every format."""
-    model = _read(path)
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = INPUT.encode(), OUTPUT.encode()
     for signature in model.signatureDefs or []:
         signature.inputs[0].name, signature.outputs[0].name = INPUT.encode(), OUTPUT.encode()
-    _write(path, model)
 
 
 def _read(path: Path) -> Any:
