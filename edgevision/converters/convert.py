@@ -26,7 +26,8 @@ from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.source import SourceModel, load_source
 from edgevision.datasets import open_dataset
 from edgevision.runtime.bundle import Bundle, file_entry, golden_bytes, write_bundle
-from edgevision.runtime.errors import InputError, OutputExistsError
+from edgevision.runtime.bundle_writer import check_target
+from edgevision.runtime.errors import InputError
 from edgevision.runtime.manifest import Gate, Manifest, ModelFormat, Precision
 from edgevision.runtime.spec import Interpolation, ResizePolicy
 
@@ -91,7 +92,7 @@ def convert(
         progress: Called as progress(stage, done, total).
 
     Raises:
-        OutputExistsError: ``out`` exists and ``force`` is not given.
+        OutputExistsError: ``out`` exists and ``force`` is not given, or what exists is no bundle.
         ModelError: The model cannot be read or used (UnsupportedLayerError: one of its layers; UnsafeModelError: it
             holds code, and ``trust`` is not given).
         InputError: An option is wrong, missing or contradicts the model (DatasetError, ImageError: the data).
@@ -101,8 +102,7 @@ def convert(
     options = dict(locals())  # every argument as it was given
     limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"))
     _check_options(formats, precisions, golden, max_drop)
-    if Path(out).exists() and not force:
-        raise OutputExistsError(out)
+    check_target(Path(out), force=force)
     if not isinstance(model, (str, Path)):
         return convert_here(**options)
     del options["progress"]

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgevision.converters.files import content_hash, read_model
 from edgevision.converters.metadata import read_metadata
-from edgevision.converters.quantize.fold import fold, prepend_normalization
+from edgevision.converters.quantize.fold import close_with_activation, fold, prepend_normalization
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.trace import trace
-from edgevision.runtime.errors import InputError, ModelError
+from edgevision.runtime.errors import BundleError, InputError, ModelError
 from edgevision.runtime.manifest import Scores, from_plain
 from edgevision.runtime.spec import Interpolation, Preprocessing, ResizePolicy, named_preprocessing
 
@@ -85,7 +87,7 @@ def load_source(
     else:
         loaded = model
     shape = _image_shape(loaded, name, input_size)
-    graph = trace(loaded, shape)
+    graph = _traced(loaded, name, shape)
     if metadata and "preprocessing" in metadata:
         preprocessing = _stored(metadata["preprocessing"], shape, preprocess)
     else:
@@ -97,8 +99,7 @@ def load_source(
     scores = _scores(graph)
     prepend_normalization(graph, preprocessing)
     fold(graph)
-    labels = tuple(metadata["labels"]) if metadata and metadata.get("labels") else None
-    return SourceModel(loaded, graph, name, digest, labels, preprocessing, scores)
+    return SourceModel(loaded, graph, name, digest, _stored_labels(metadata, name), preprocessing, scores)
 
 
 def _image_shape(model: Any, name: str, input_size: Sequence[int] | None) -> tuple[int, int, int]:
@@ -124,6 +125,8 @@ def _image_shape(model: Any, name: str, input_size: Sequence[int] | None) -> tup
             expected=f"{fixed[0]}x{fixed[1]}",
             got=f"{input_size[0]}x{input_size[1]}",
         )
+    if input_size is not None and min(input_size) < 1:
+        raise InputError("--input-size is not usable", expected="at least 1x1", got=f"{input_size[0]}x{input_size[1]}")
     height, width = input_size or fixed
     if height is None or width is None:
         raise InputError(
@@ -132,9 +135,33 @@ def _image_shape(model: Any, name: str, input_size: Sequence[int] | None) -> tup
     return int(height), int(width), int(shape[3])
 
 
+def _traced(model: Any, name: str, shape: tuple[int, int, int]) -> Graph:
+    """The model's operations, with weights that can be computed with."""
+    try:
+        graph = trace(model, shape)
+    except ValueError as error:  # what Keras raises where nothing is left of the image on its way through the layers
+        size, reason = f"{shape[0]}x{shape[1]}", " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{name} cannot take images of {size}", got=reason, cure="give another --input-size HxW"
+        ) from error
+    for op in graph:
+        if not all(np.isfinite(weight).all() for weight in op.weights):
+            raise ModelError(
+                f"layer {op.name!r} of {name} has weights that are no numbers",
+                expected="finite weights",
+                got="NaN or infinity",
+                cure="train it again, with a smaller learning rate",
+            )
+    close_with_activation(graph)
+    return graph
+
+
 def _stored(plain: dict[str, Any], shape: tuple[int, int, int], preprocess: str | None) -> Preprocessing:
     """The preprocessing that the trainer stored with the model."""
-    stored = from_plain(Preprocessing, plain)
+    try:
+        stored = from_plain(Preprocessing, plain)
+    except BundleError as error:
+        raise ModelError("the preprocessing stored with the model is damaged", got=str(error)) from error
     if (stored.height, stored.width, stored.channels) != shape:
         got = f"{stored.height}x{stored.width}x{stored.channels}"
         raise ModelError(
@@ -151,10 +178,22 @@ def _stored(plain: dict[str, Any], shape: tuple[int, int, int], preprocess: str 
     return stored
 
 
+def _stored_labels(metadata: dict[str, Any] | None, name: str) -> tuple[str, ...] | None:
+    labels = (metadata or {}).get("labels")
+    if not labels:
+        return None
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ModelError(
+            f"the labels stored with {name} are damaged", expected="a list of names", got=repr(labels)[:60]
+        )
+    return tuple(labels)
+
+
 def _convention(graph: Graph, preprocess: str | None) -> str:
     """The named convention; a normalisation inside the model means that it takes raw pixels."""
     first = graph.sole_consumer(graph.input.name)
-    is_inside = first is not None and first.kind == "Affine"
+    # A batch norm in front is no such layer: it takes whatever the training gave it.
+    is_inside = first is not None and bool(first.config.get("is_normalization"))
     if preprocess is None and not is_inside:
         raise InputError(
             "how the model's training prepared pixels is not known", expected="a convention", cure=f"give {_CHOICES}"

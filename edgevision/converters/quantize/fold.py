@@ -22,6 +22,19 @@ def prepend_normalization(graph: Graph, preprocessing: Preprocessing) -> None:
     graph.insert_after(source.name, Op("normalization_of_pixels", "Affine", [source.name], source.shape, {}, weights))
 
 
+def close_with_activation(graph: Graph) -> None:
+    """Let a closing softmax or sigmoid come last, behind the flattening that follows it in fully convolutional models."""
+    last = graph.ops[graph.output]
+    if last.kind != "Reshape":
+        return
+    function = graph.ops[last.inputs[0]]
+    is_vector = function.shape[-1] == last.shape[-1] == np.prod(function.shape)
+    if function.kind == "Activation" and graph.sole_consumer(function.name) is last and is_vector:
+        last.inputs, function.inputs, function.shape = function.inputs, [last.name], last.shape
+        graph.ops[function.name] = graph.ops.pop(function.name)
+        graph.output = function.name
+
+
 def fold(graph: Graph) -> None:
     """Fold every "Affine" it can; turn the rest into 1x1 depthwise convolutions."""
     while any(_fold_one(graph, op) for op in list(graph) if op.kind == "Affine"):

@@ -28,7 +28,7 @@ class Op:
         kind: Keras layer class that performs it, or "Input", or "Affine" (x * scale + offset per channel).
         inputs: Names of the operations whose outputs it takes, in order.
         shape: Its output's shape without the batch, channels last.
-        config: Arguments of the Keras layer.
+        config: Arguments of the Keras layer; of an "Affine": {"is_normalization": True} when it prepares pixels.
         weights: float32 arrays: kernel (as Keras lays it out) and bias (channels,) for ``KERNEL_KINDS``;
             scale and offset (channels,) for "Affine".
     """

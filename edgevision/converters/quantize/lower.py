@@ -186,7 +186,7 @@ def _normalization(builder: Builder, layer: Any, inputs: list[str], shape: tuple
     offset = np.broadcast_to(-mean / deviation, (*deviation.shape[:-1], shape[-1])).reshape(-1)
     if scale.size != shape[-1]:
         raise unsupported(layer.name, "Normalization over more than the channels")
-    return builder.add("Affine", layer.name, inputs, shape, scale, offset)
+    return builder.add("Affine", layer.name, inputs, shape, scale, offset, is_normalization=True)
 
 
 def _require_channels_last(layer: Any, shape: tuple[int, ...]) -> None:
@@ -198,7 +198,7 @@ def _require_channels_last(layer: Any, shape: tuple[int, ...]) -> None:
 def _rescaling(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
     scale = np.broadcast_to(np.asarray(layer.scale, np.float64), (shape[-1],))
     offset = np.broadcast_to(np.asarray(layer.offset, np.float64), (shape[-1],))
-    return builder.add("Affine", layer.name, inputs, shape, scale, offset)
+    return builder.add("Affine", layer.name, inputs, shape, scale, offset, is_normalization=True)
 
 
 def _relu(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
