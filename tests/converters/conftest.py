@@ -104,7 +104,7 @@ def _plain() -> Trained:
 
 def _branched() -> Trained:
     images, targets = pictures(320, seed=3)
-    model = train(branched(), images.astype(np.float32), targets)
+    model = train(branched(), images.astype(np.float32), targets, epochs=12)
     # The first convolution pads, so the normalisation's offset is a 1x1 depthwise step of its own; then the stem 8x8x8
     # of 3x3x3, depthwise 8x8x8 of 3x3, separable 8x8x16 of 3x3 and 8x8x8 of 16, two 5x5x6 of 8, 20 -> 4
     macs = 16 * 16 * 3 + 512 * 27 + 512 * 9 + 1024 * 9 + 512 * 16 + 2 * 150 * 8 + 20 * 4
@@ -144,6 +144,7 @@ class Exported:
 
 @pytest.fixture(scope="session", params=list(MAKERS))
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    keras.utils.set_random_seed(0)
     trained = MAKERS[request.param]()
     source = load_source(trained.model, preprocess=trained.preprocess)
     half = len(trained.images) // 2
@@ -167,6 +168,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def keras_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained model that knows its labels and its preprocessing."""
     path = tmp_path_factory.mktemp("model") / "plain.keras"
+    keras.utils.set_random_seed(0)
     _plain().model.save(path)
     preprocessing = to_plain(named_preprocessing("unit", SIZE, SIZE))
     write_metadata(path, {"labels": list(CLASSES), "preprocessing": preprocessing, "task": "classification"})

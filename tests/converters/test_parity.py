@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edgevision.converters import formats
+from edgevision.converters.check import check
+from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, answer, compare, run_one, sqnr_db, top1
+from edgevision.converters.source import SourceModel
+from edgevision.runtime.backends import open_session
+from edgevision.runtime.manifest import Artifact, Manifest
+from edgevision.runtime.preprocess import normalize
+from tests.converters.conftest import Exported
+from tests.converters.models import Floats
+
+
+def numbers(seed: int, images: int = 40, values: int = 5) -> Floats:
+    return np.random.default_rng(seed).normal(0, 2, (images, values)).astype(np.float32)
+
+
+@given(st.integers(0, 99), st.floats(-10, 60))
+def test_noise_of_a_known_level(seed: int, decibel: float) -> None:
+    reference = numbers(seed).astype(np.float64)
+    noise = numbers(seed + 1).astype(np.float64)
+    power = np.square(reference - reference.mean(0)).sum()
+    noise *= np.sqrt(power / np.square(noise).sum()) * 10 ** (-decibel / 20)
+    assert sqnr_db(reference, reference + noise) == pytest.approx(decibel, abs=1e-3)  # type: ignore[arg-type]
+
+
+def test_what_all_images_have_in_common_is_no_signal() -> None:
+    """A constant of 1000 on every logit would hide any error."""
+    reference, noise = numbers(0), 0.3 * numbers(1)
+    shifted = sqnr_db(reference + 1000, reference + 1000 + noise)
+    assert shifted == pytest.approx(sqnr_db(reference, reference + noise), abs=0.01)
+
+
+def test_ends_of_the_scale() -> None:
+    reference = numbers(0)
+    assert sqnr_db(reference, reference) == EXACT_DB
+    assert sqnr_db(np.ones((4, 3), np.float32), np.full((4, 3), 2, np.float32)) == -EXACT_DB
+    assert sqnr_db(np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32)) == EXACT_DB
+    one = numbers(2, images=1)
+    assert 15 < sqnr_db(one, one * 1.1) < 25, "a single image counts in full"
+
+
+def test_a_comparison() -> None:
+    reference = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]], np.float32)
+    outputs = reference.copy()
+    outputs[3] = [0.4, 0.5, 0]
+    found = compare(reference, outputs, "int8", "logits", 3)
+    assert (found.images, found.same_top1, found.passed) == (4, 0.75, False)
+    assert found.max_error == pytest.approx(0.6)
+    near = reference + 1e-3 * numbers(1, 4, 3)
+    assert compare(reference, near, "int8", "logits", 3).passed
+    assert not compare(reference, near, "float32", "logits", 3).passed, "float engines only add in another order"
+    assert LIMITS_DB == {"int8": 25.0, "float32": 60.0}
+
+
+def test_top1_is_that_of_the_device() -> None:
+    np.testing.assert_array_equal(top1(np.array([[0.1, 0.9], [3, 2]], np.float32), "logits", 2), [1, 0])
+    np.testing.assert_array_equal(top1(np.array([[0.4], [0.6]], np.float32), "sigmoid", 2), [0, 1])
+    np.testing.assert_array_equal(top1(np.array([[-1.0], [1.0]], np.float32), "sigmoid_logits", 2), [0, 1])
+
+
+def test_everything_answers_the_same_images_in_the_same_order(exported: Exported) -> None:
+    source = SourceModel(
+        exported.trained.model, exported.graph, "m", "", None, exported.preprocessing, exported.trained.scores
+    )
+    pixels = exported.trained.images[:11]
+    path = exported.path("onnx", "int8")
+    with open_session("onnx", path.read_bytes(), None, 1) as session:
+        batches = [pixels[:4], pixels[4:8], pixels[8:]]
+        found = answer(source, exported.quantized.model(), {"int8.onnx": session}, batches)
+        single = run_one(session, pixels[7])
+    float_input = normalize(pixels, exported.preprocessing)
+    expected = np.asarray(exported.trained.model(float_input, training=False))
+    np.testing.assert_allclose(found.source, expected, atol=1e-5)
+    rounded = np.asarray(exported.quantized.model()(pixels.astype(np.float32)))
+    np.testing.assert_allclose(found.quantized, rounded, atol=1e-5)
+    assert found.artifacts["int8.onnx"].shape == found.source.shape == found.quantized.shape
+    np.testing.assert_array_equal(found.artifacts["int8.onnx"][7], single)
+    assert set(formats.SUFFIXES) == {"tflite", "onnx", "openvino"}
+
+
+def artifact(precision: Any) -> Artifact:
+    return Artifact(f"{precision}.onnx", "onnx", precision, (), (), ())
+
+
+def test_each_precision_is_checked_against_its_own_model(exported: Exported) -> None:
+    """int8 follows the quantised model, float32 the source; the gate compares both with the source."""
+    source, quantized = numbers(0, 50, 4), numbers(1, 50, 4)
+    answers = Answers(source, quantized, {"int8.onnx": quantized, "float32.onnx": source})
+    manifest = Manifest("classification", ("a", "b", "c", "d"), "logits", exported.preprocessing)
+    int8 = check(artifact("int8"), answers, manifest, None, 1.0)
+    float32 = check(artifact("float32"), answers, manifest, None, 1.0)
+    assert int8.parity is not None and int8.agreement is not None and float32.parity is not None
+    assert int8.parity.sqnr_db == float32.parity.sqnr_db == EXACT_DB and float32.passed
+    assert int8.agreement.same_top1 < 0.9 and not int8.passed, "faithful to a quantised model that lost too much"
+    swapped = Answers(source, quantized, {"int8.onnx": source, "float32.onnx": quantized})
+    for precision in ("int8", "float32"):
+        found = check(artifact(precision), swapped, manifest, None, 100.0)
+        assert found.parity is not None and not found.parity.passed and not found.passed
+    labelled = check(artifact("int8"), answers, manifest, source.argmax(-1), 1.0)
+    assert labelled.agreement is not None and labelled.agreement.float_top1 == 1.0
