@@ -8,7 +8,7 @@ from typing import Any
 from edgevision.converters import formats
 from edgevision.converters.formats.exported import Int8Share
 from edgevision.runtime.bundle import Bundle
-from edgevision.runtime.errors import BundleError, ModelError
+from edgevision.runtime.errors import BundleError, EdgevisionError, ModelError
 from edgevision.runtime.manifest import to_plain
 
 _FORMATS = {suffix: name for name, suffix in formats.SUFFIXES.items()}
@@ -50,7 +50,9 @@ def inspect_model(path: Path, *, executed: bool = False) -> dict[str, Any]:
     try:
         kernels = exporter.kernels(path)
         engine = exporter.executed(path) if executed else None
-    except (OSError, ValueError, RuntimeError, IndexError, TypeError) as error:  # whatever the three parsers raise
+    except EdgevisionError:
+        raise
+    except Exception as error:  # a damaged file makes the three parsers raise whatever comes first
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"{path} cannot be read", expected=f"a {path.suffix} model", got=reason) from error
     share = Int8Share.of(kernels)

@@ -23,7 +23,10 @@ class OnnxGraph:
         """Read a model file."""
         import onnx
 
-        return cls(onnx.load(str(path)))
+        model = onnx.load(str(path))
+        if not model.graph.node:  # an empty file is a valid message
+            raise ValueError("there is no graph in the file")
+        return cls(model)
 
     def write(self, path: Path) -> None:
         """Order the nodes, drop constants nothing uses, check, and write."""
@@ -96,21 +99,32 @@ class OnnxGraph:
         return 0 if is_transposed else (1 if kernel is None else kernel.ndim - 1)
 
     def renumber(self) -> None:
-        """Count the numbers in tf2onnx's names from 0: it counts on from model to model, and equal models would differ."""
+        """Names that depend on the graph alone.
+
+        tf2onnx counts on from model to model, and of several equal constants it keeps the one or the other: without
+        this, two conversions of the same model would differ.
+        """
+        used = [name for node in self.nodes for name in node.input if name in self._constants]
+        constants = list(dict.fromkeys(used))
+        names = {name: f"value_{number}" for number, name in enumerate(constants)}
         numbers: dict[str, str] = {}
 
         def renamed(name: str) -> str:
-            return re.sub(r"__(\d+)", lambda found: f"__{numbers.setdefault(found[1], str(len(numbers)))}", name)
+            found = names.get(name, name)
+            return re.sub(r"__(\d+)", lambda match: f"__{numbers.setdefault(match[1], str(len(numbers)))}", found)
 
         for node in self.nodes:
             node.name = renamed(node.name)
             node.input[:], node.output[:] = map(renamed, node.input), map(renamed, node.output)
-        named = [self.model.graph.initializer, self.model.graph.input, self.model.graph.output]
-        for item in [item for items in named for item in items]:
+        for item in self.model.graph.output:
             item.name = renamed(item.name)
-        del self.model.graph.value_info[:]
-        self.model.graph.doc_string = ""
+        kept = [self._constants[name] for name in constants]
+        for item in kept:
+            item.name = names[item.name]
+        del self.model.graph.value_info[:], self.model.graph.initializer[:]
+        self.model.graph.initializer.extend(kept)
         self._constants = {item.name: item for item in self.model.graph.initializer}
+        self.model.graph.doc_string = ""
 
     def replace_input(self, old: str, new: str) -> None:
         """Let every node that reads ``old`` read ``new``."""

@@ -23,7 +23,7 @@ def prepend_normalization(graph: Graph, preprocessing: Preprocessing) -> None:
 
 
 def close_with_activation(graph: Graph) -> None:
-    """Let a closing softmax or sigmoid come last, behind the flattening that follows it in fully convolutional models."""
+    """Let a closing softmax or sigmoid come last, behind the flattening that follows it in convolutional models."""
     last = graph.ops[graph.output]
     if last.kind != "Reshape":
         return
