@@ -66,7 +66,7 @@ def _run(op: Op, inputs: list[Any]) -> Any:
     if op.kind == "Affine":
         return inputs[0] * op.weights[0] + op.weights[1]
     layer = make_layer(op)
-    argument = inputs if op.kind in ("Add", "Concatenate") else inputs[0]
+    argument: Any = inputs if op.kind in ("Add", "Concatenate") else inputs[0]
     if op.weights:
         layer.build(argument.shape)
         layer.set_weights(op.weights)

@@ -115,7 +115,7 @@ def test_an_empty_folder_and_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="empty"):
         CalibrationSet(tmp_path / "empty", P)
-    with pytest.raises(DatasetError, match="gone.*check the path"):
+    with pytest.raises(DatasetError, match=r"gone.*check the path"):
         CalibrationSet(tmp_path / "gone", P)
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("x")

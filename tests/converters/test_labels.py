@@ -61,5 +61,5 @@ def test_folders_of_another_number(source: SourceModel, tmp_path: Path) -> None:
 
 
 def test_a_repeated_name(source: SourceModel, photos: Path) -> None:
-    with pytest.raises(InputError, match="repeated.*got b"):
+    with pytest.raises(InputError, match=r"repeated.*got b"):
         settle_labels(source, ["a", "b", "b", "c"], None, photos)

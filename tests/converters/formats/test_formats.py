@@ -255,7 +255,7 @@ def test_layers_with_equal_weights(tmp_path: Path) -> None:
 
 
 def test_a_dead_channel_does_not_spoil_the_others(tmp_path: Path) -> None:
-    """Weight decay leaves channels of tiny weights with a real bias, which in units of those weights overflows int32."""
+    """Weight decay leaves channels of tiny weights with a real bias; in units of those weights it overflows int32."""
     model = sequential(kl.Rescaling(1 / 255.0), kl.Conv2D(6, 3, activation="relu"), kl.Flatten(), kl.Dense(4))
     kernel, bias = model.layers[1].get_weights()
     kernel[..., 1], kernel[..., 3], bias[1], bias[3] = 1e-9, 1e-7, 0.7, -0.4
