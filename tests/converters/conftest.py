@@ -99,7 +99,7 @@ class Trained:
 def _plain() -> Trained:
     keras.utils.set_random_seed(0)
     images, targets = pictures(640, seed=1)
-    model = train(plain(), images.astype(np.float32) / 255, targets, epochs=12)
+    model = train(plain(), (images / 255).astype(np.float32), targets, epochs=12)
     # 14x14x8 outputs of 3x3x3, 5x5x12 of 3x3x8, 300 -> 16, 16 -> 4
     macs = 14 * 14 * 8 * 27 + 5 * 5 * 12 * 72 + 300 * 16 + 16 * 4
     return Trained("plain", model, "unit", "logits", pictures(120, seed=2)[0], macs)
@@ -120,7 +120,7 @@ def _grey() -> Trained:
     images, targets = pictures(320, seed=5)
     pixels = images.mean(-1, keepdims=True).astype(np.uint8)
     kept = targets < 2
-    model = train(grey(), (pixels[kept] / 127.5 - 1).astype(np.float32), targets[kept], epochs=10)
+    model = train(grey(), np.asarray(pixels[kept] / 127.5 - 1, np.float32), targets[kept], epochs=10)
     fresh, targets = pictures(240, seed=6)
     fresh = fresh.mean(-1, keepdims=True).astype(np.uint8)[targets < 2]
     # 1x1 depthwise for the offset before padding, 16x16x6 of 3x3x1, 1x1 depthwise for the batch norm whose offset may

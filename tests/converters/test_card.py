@@ -25,7 +25,10 @@ MANIFEST = Manifest(
     Preprocessing(24, 32, "bgr", "letterbox", "bicubic", antialias=False),
     (ARTIFACT,),
     gate=Gate(True, 1.0, "accuracy", 500),
-    provenance={"source": {"name": "pets.keras", "sha256": "0"}},
+    provenance={
+        "source": {"name": "pets.keras", "sha256": "0"},
+        "calibration": {"used": {"summary": "500 images", "convergence_summary": ""}},
+    },
 )
 
 

@@ -40,6 +40,14 @@ STAGES = ["reading the model", "quantising", "exporting int8.onnx", "checking", 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested here is the conversion itself, with parts replaced; tests/converters/files has the child process."""
+    monkeypatch.setattr(
+        module, "convert_file", lambda options, limits, progress: module.convert_here(**options, progress=progress)
+    )
+
+
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("evaluation"), *pictures(60, seed=21))
@@ -89,7 +97,7 @@ def test_six_artifacts_that_passed_everything(bundle: Bundle) -> None:
     names = [f"{p}{suffix}" for p in ("int8", "float32") for suffix in (".tflite", ".onnx", ".xml")]
     assert [item.name for item in manifest.artifacts] == names
     assert sorted(item.name for item in bundle.path.iterdir()) == sorted(
-        [*names, "int8.bin", "float32.bin", "golden.npz", "README.md", "manifest.json"]
+        [*names, "int8.bin", "float32.bin", "flips.json", "golden.npz", "README.md", "manifest.json"]
     )
     assert manifest.labels == CLASSES and manifest.scores == "logits"
     assert manifest.preprocessing == named_preprocessing("unit", SIZE, SIZE)
@@ -403,7 +411,7 @@ def test_an_interruption_leaves_the_old_bundle_and_nothing_else(
 
 CHILD = """
 import os, signal, sys
-from edgevision.converters.convert import convert
+from edgevision.converters import convert as module
 from edgevision.runtime import bundle_writer
 model, photos, out, killed_at = sys.argv[1:]
 write, count = bundle_writer._write_synced, 0
@@ -417,7 +425,8 @@ def dying(path, data):
     write(path, data)
 
 bundle_writer._write_synced = dying
-convert(model, photos, out, force=True, formats=("onnx",), precisions=("int8",))
+module.convert_file = lambda options, limits, progress: module.convert_here(**options, progress=progress)
+module.convert(model, photos, out, force=True, formats=("onnx",), precisions=("int8",))
 """
 
 
