@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tested here is the conversion itself, with parts replaced; tests/converters/files has the child process."""
+    """The conversion itself is tested, with parts replaced; tests/converters/files has the child process."""
     monkeypatch.setattr(
         module, "convert_file", lambda options, limits, progress: module.convert_here(**options, progress=progress)
     )
