@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,9 +94,21 @@ class Int8Share:
         """Shares over all kernels; 0.0 where there are none."""
         macs, weight_bytes = sum(k.macs for k in kernels), sum(k.weight_bytes for k in kernels)
         inside = [kernel for kernel in kernels if kernel.is_int8]
-        rest = tuple(FloatOp(k.name, k.kind, "an operand is not 8-bit") for k in kernels if not k.is_int8)
         return cls(
             sum(k.macs for k in inside) / macs if macs else 0.0,
             sum(k.weight_bytes for k in inside) / weight_bytes if weight_bytes else 0.0,
-            rest,
+            tuple(_float_rest(kernels)),
         )
+
+
+def _float_rest(kernels: list[Kernel]) -> Iterator[FloatOp]:
+    """What is not in int8, by Keras layer: a recurrent layer has two operators for every step."""
+    layers = Counter((_layer_of(kernel.name), kernel.kind) for kernel in kernels if not kernel.is_int8)
+    for (layer, kind), count in layers.items():
+        yield FloatOp(layer, kind if count == 1 else f"{kind} x {count}", "an operand is not 8-bit")
+
+
+def _layer_of(name: str) -> str:
+    """Exporters build names of a path: model, layer, whatever is inside."""
+    parts = name.split("/")
+    return parts[1] if len(parts) > 1 and parts[0].startswith("model") else parts[0]

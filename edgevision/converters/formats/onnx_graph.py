@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class OnnxGraph:
         """Order the nodes, drop constants nothing uses, check, and write."""
         import onnx
 
-        used = {name for node in self.nodes for name in node.input}
+        used = set(_names_read(self.model.graph))
         kept = [item for item in self.model.graph.initializer if item.name in used]
         del self.model.graph.initializer[:]
         self.model.graph.initializer.extend(kept)
@@ -152,7 +153,17 @@ class OnnxGraph:
         """Shape of every tensor, by ONNX's shape inference."""
         import onnx
 
-        graph = onnx.shape_inference.infer_shapes(self.model).graph
+        graph = onnx.shape_inference.infer_shapes(self.model, data_prop=True).graph
         values = [*graph.input, *graph.value_info, *graph.output]
         shapes = {v.name: [d.dim_value for d in v.type.tensor_type.shape.dim] for v in values}
         return shapes | {item.name: list(item.dims) for item in graph.initializer}
+
+
+def _names_read(graph: Any) -> Iterator[str]:
+    """Every name a graph's nodes read; the bodies of loops and branches read from the graph around them."""
+    for node in graph.node:
+        yield from node.input
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _names_read(attribute.g)
+                yield from (item.name for item in attribute.g.output)

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from edgevision.converters.quantize.fake_quant import Range, fake_quantize_layer
+from edgevision.converters.quantize.fake_quant import Range, fake_quantize_layer, gelu_layer
 from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.lower import Slot
 
 
-def make_layer(op: Op) -> Any:
-    """The Keras layer of an operation, built for the channels its weights have; weights are set on its first call."""
+def call(op: Op, inputs: list[Any]) -> Any:
+    """What an operation makes of its inputs: Keras tensors while a model is built, real ones anywhere else.
+
+    Args:
+        op: The operation; its weights are set on the layer made for it.
+        inputs: Its inputs, batch first.
+    """
     import keras
 
-    return getattr(keras.layers, op.kind)(name=op.name, **op.config)
+    if op.kind in ("Kept", "Moved"):
+        fill = lambda item: inputs[item.index] if isinstance(item, Slot) else item  # noqa: E731
+        args, kwargs = keras.tree.map_structure(fill, (op.config["args"], op.config["kwargs"]))
+        return op.config["operation"](*args, **kwargs)
+    if op.kind == "Pick":
+        return keras.tree.flatten(inputs[0])[op.config["index"]]
+    if op.kind == "MatMul":
+        return keras.ops.matmul(*inputs)
+    is_gelu = op.kind == "Activation" and op.config["activation"] == "gelu"
+    layer = gelu_layer(op.name) if is_gelu else getattr(keras.layers, op.kind)(name=op.name, **op.config)
+    argument = inputs if op.kind in ("Add", "Multiply", "Concatenate") else inputs[0]
+    if op.weights:
+        layer.build(argument.shape)
+        layer.set_weights(op.weights)
+    return layer(argument)
 
 
 def build_model(
@@ -45,18 +66,13 @@ def build_model(
         if op is source:
             value = image if pixel_dtype == "float32" else keras.ops.cast(image, "float32")
         else:
-            value = _call(op, [values[name] for name in op.inputs])
+            is_cut = ranges is not None and op.name in ranges and op.kind == "ReLU"
+            # The grid of a bounded ReLU ends at its bound or before, and cuts there itself. A kernel with any other
+            # bound than 6 behind it would not be fused, and run in float.
+            plain = dataclasses.replace(op, config={**op.config, "max_value": None}) if is_cut else op
+            value = call(plain, [values[name] for name in op.inputs])
         if ranges is not None and op.name in ranges:
-            grid = ranges[op.name]
-            value = fake_quantize_layer()(grid.scale, grid.zero_point, name=f"{op.name}_grid")(value)
+            value = fake_quantize_layer(ranges[op.name], f"{op.name}_grid")(value)
         values[op.name] = value
     wanted = values[graph.output] if outputs is None else {name: values[name] for name in outputs}
     return keras.Model(image, wanted, name="model")  # Keras' own counts up, and exporters write it into their files
-
-
-def _call(op: Op, inputs: list[Any]) -> Any:
-    layer = make_layer(op)
-    result = layer(inputs if op.kind in ("Add", "Concatenate") else inputs[0])
-    if op.weights:
-        layer.set_weights(op.weights)
-    return result

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.quantize.build import make_layer
+from edgevision.converters.quantize.build import call
 from edgevision.converters.quantize.fake_quant import Range
-from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.observe import Pixels
 
 
@@ -39,8 +39,8 @@ def correct_biases(graph: Graph, quantized: Graph, ranges: dict[str, Range], pix
             image = tf.constant(pixels, tf.float32)
             values[op.name] = image, image
         else:
-            exact = _run(op, [values[name][0] for name in op.inputs])
-            rounded = _run(twin, [values[name][1] for name in op.inputs])
+            exact = call(op, [values[name][0] for name in op.inputs])
+            rounded = call(twin, [values[name][1] for name in op.inputs])
             if op.has_kernel:
                 shift = tf.reduce_mean(exact - rounded, axis=list(range(len(exact.shape) - 1)))
                 twin.weights[1] = twin.weights[1] + np.asarray(shift)
@@ -49,15 +49,6 @@ def correct_biases(graph: Graph, quantized: Graph, ranges: dict[str, Range], pix
         for name in {name for name in op.inputs if last_use[name] == op.name}:
             del values[name]
     return corrected
-
-
-def _run(op: Op, inputs: list[Any]) -> Any:
-    layer = make_layer(op)
-    argument: Any = inputs if op.kind in ("Add", "Concatenate") else inputs[0]
-    if op.weights:
-        layer.build(argument.shape)
-        layer.set_weights(op.weights)
-    return layer(argument)
 
 
 def _round(value: Any, grid: Range | None) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,37 +50,17 @@ PIXELS = Range(1.0, 0)
 FIXED_RANGES = {"softmax": Range(1 / 256, 0), "sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
 
 
-def fake_quantize_layer() -> Any:
-    """The Keras layer class; made on first use, because importing this file must not import Keras."""
-    global _layer
-    if _layer is None:
-        _layer = _define()
-    return _layer
+def fake_quantize_layer(grid: Range, name: str) -> Any:
+    """A Keras layer that rounds float32 values to ``grid``, with a straight-through gradient inside it."""
+    return _layers().FakeQuantize(grid.scale, grid.zero_point, name=name)
 
 
-_layer: Any = None
+def gelu_layer(name: str) -> Any:
+    """A Keras layer for the exact GELU, in the form that exporters know: Keras' own uses erfc, which ONNX lacks."""
+    return _layers().ErfGelu(name=name)
 
 
-def _define() -> Any:
-    import keras
-    import tensorflow as tf
-
-    @keras.saving.register_keras_serializable("edgevision")
-    class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
-        """Rounds float32 values to an 8-bit grid, straight-through gradient inside the range."""
-
-        def __init__(self, scale: float, zero_point: int, **kwargs: Any) -> None:
-            super().__init__(**kwargs)
-            self.range = Range(scale, zero_point)
-
-        def call(self, inputs: Any) -> Any:
-            return tf.quantization.fake_quant_with_min_max_args(inputs, self.range.low, self.range.high)
-
-        def compute_output_shape(self, input_shape: Any) -> Any:
-            return input_shape
-
-        def get_config(self) -> dict[str, Any]:
-            config: dict[str, Any] = super().get_config()
-            return config | {"scale": self.range.scale, "zero_point": self.range.zero_point}
-
-    return FakeQuantize
+@functools.cache
+def _layers() -> Any:
+    """The module is imported on first use: it needs Keras, and this one is imported without."""
+    return importlib.import_module("edgevision.converters.quantize.layers")

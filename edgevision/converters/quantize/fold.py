@@ -41,7 +41,7 @@ def fold(graph: Graph) -> None:
         pass
     for op in list(graph):
         if op.kind == "Affine":
-            _to_depthwise(op)
+            _to_depthwise(graph, op)
 
 
 def _fold_one(graph: Graph, op: Op) -> bool:
@@ -51,6 +51,9 @@ def _fold_one(graph: Graph, op: Op) -> bool:
         _into_previous(before, op)
         graph.remove(op.name)
         return True
+    if before.kind == "ReLU" and graph.sole_consumer(before.name) is op and _is_one_positive_scale(op):
+        _swap_with_relu(graph, before, op)
+        return True
     target = _kernel_ahead(graph, op)
     if target is not None:
         _into_next(target, op)
@@ -59,17 +62,43 @@ def _fold_one(graph: Graph, op: Op) -> bool:
     return False
 
 
+def _is_one_positive_scale(op: Op) -> bool:
+    scale, offset = op.weights
+    return bool(not offset.any() and scale[0] > 0 and (scale == scale[0]).all())
+
+
+def _swap_with_relu(graph: Graph, relu: Op, op: Op) -> None:
+    """min(max(x, 0), m) * s   is   min(max(x * s, 0), m * s): the scale can go on into the kernel before."""
+    (source,) = relu.inputs
+    graph.remove(op.name)
+    if relu.config.get("max_value") is not None:
+        relu.config["max_value"] = float(relu.config["max_value"] * op.weights[0][0])
+    op.inputs, op.shape = [source], relu.shape
+    moved, graph.ops = dict(graph.ops), {}
+    for key, item in moved.items():
+        if item is relu:
+            graph.ops[op.name] = op
+        graph.ops[key] = item
+    relu.inputs = [op.name]
+
+
 def _into_previous(before: Op, op: Op) -> None:
     scale, offset = (weight.astype(np.float64) for weight in op.weights)
     kernel, bias = (weight.astype(np.float64) for weight in before.weights)
     # The output channel is the last axis, but in (h, w, channels, multiplier): there it is channel * multiplier + m.
     # An Affine's "kernel" is its own scale.
-    factor = scale.reshape(kernel.shape[2:]) if before.kind == "DepthwiseConv2D" else scale
+    factor = scale
+    if before.kind == "DepthwiseConv2D":
+        factor = scale.reshape(kernel.shape[2:])
+    elif before.kind == "Conv2DTranspose":  # (h, w, out, in)
+        factor = scale[:, None]
     before.weights = [(kernel * factor).astype(np.float32), (bias * scale + offset).astype(np.float32)]
 
 
 def _can_move_forward(op: Op, behind: Op) -> bool:
     """A padded convolution sees zeros at the border: an offset may not move past them, a scale may."""
+    if behind.kind == "Conv2DTranspose":  # how many inputs meet in an output differs from place to place
+        return not op.weights[1].any()
     return behind.kind == "Dense" or behind.config["padding"] == "valid" or not op.weights[1].any()
 
 
@@ -77,6 +106,9 @@ def _into_next(behind: Op, op: Op) -> None:
     kernel, bias = (weight.astype(np.float64) for weight in behind.weights)
     repeats = kernel.shape[0] // op.weights[0].size if behind.kind == "Dense" else 1  # a Flatten lies between
     scale, offset = (np.tile(weight.astype(np.float64), repeats) for weight in op.weights)
+    if behind.kind == "Conv2DTranspose":  # (h, w, out, in); only a scale comes here
+        behind.weights = [(kernel * scale).astype(np.float32), behind.weights[1]]
+        return
     if behind.kind == "Dense":
         contribution = offset @ kernel
     elif behind.kind == "DepthwiseConv2D":
@@ -106,21 +138,23 @@ def _commutes(op: Op, step: Op) -> bool:
     return is_flatten or step.kind in ("AveragePooling2D", "GlobalAveragePooling2D")
 
 
-def _to_depthwise(op: Op) -> None:
+def _to_depthwise(graph: Graph, op: Op) -> None:
     """An "Affine" that nothing takes in: a 1x1 depthwise convolution, which integer kernels know."""
-    if len(op.shape) != 3:
-        raise UnsupportedLayerError(
-            f"layer {op.name!r} scales {len(op.shape) + 1}-dimensional values and no neighbour can take that in",
-            expected="a convolution or dense layer beside it",
-            cure="move the layer",
-        )
     scale, offset = op.weights
+    shape, name = op.shape, op.name
+    if len(shape) > 3:
+        raise UnsupportedLayerError(f"layer {name!r} scales {len(shape) + 1}-dimensional values", cure="move the layer")
+    if len(shape) < 3:  # sequences and vectors as a map of one row
+        wide = (1,) * (3 - len(shape)) + shape
+        before = Op(f"{name}_as_map", "Reshape", op.inputs, wide, {"target_shape": wide})
+        ordered = {key: item for key, item in graph.ops.items()}
+        graph.ops = {}
+        for key, item in ordered.items():
+            if key == name:
+                graph.ops[before.name] = before
+            graph.ops[key] = item
+        op.inputs, op.shape = [before.name], wide
+        graph.insert_after(name, Op(f"{name}_as_before", "Reshape", [name], shape, {"target_shape": shape}))
     op.kind = "DepthwiseConv2D"
     op.weights = [scale.reshape(1, 1, -1, 1), offset]
-    op.config = {
-        "kernel_size": (1, 1),
-        "strides": (1, 1),
-        "padding": "valid",
-        "dilation_rate": (1, 1),
-        "depth_multiplier": 1,
-    }
+    op.config = {"kernel_size": 1, "strides": 1, "padding": "valid", "dilation_rate": 1, "depth_multiplier": 1}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 #: Operations that multiply a kernel with their input: their kernels are quantised per output channel.
-KERNEL_KINDS = ("Conv2D", "DepthwiseConv2D", "Dense")
+KERNEL_KINDS = ("Conv2D", "DepthwiseConv2D", "Conv2DTranspose", "Dense")
 
 
 @dataclass
@@ -25,7 +25,8 @@ class Op:
 
     Attributes:
         name: Unique in its graph.
-        kind: Keras layer class that performs it, or "Input", or "Affine" (x * scale + offset per channel).
+        kind: Keras layer class that performs it, or "Input", or "Affine" (x * scale + offset per channel), or "Kept" (a
+            layer as Keras has it, in float), "Moved" (the same, but it only moves values), "Pick" (one of several outputs).
         inputs: Names of the operations whose outputs it takes, in order.
         shape: Its output's shape without the batch, channels last.
         config: Arguments of the Keras layer; of an "Affine": {"is_normalization": True} when it prepares pixels.

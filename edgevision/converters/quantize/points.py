@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from edgevision.converters.quantize.fake_quant import FIXED_RANGES, PIXELS, Range
-from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.graph import KERNEL_KINDS, Graph, Op
 
 #: Kernels that compute in wide integers and requantise, with a ReLU behind them for free.
-_REQUANTISING = ("Conv2D", "DepthwiseConv2D", "Dense", "Add")
-#: Values come out as they went in: they are on the grid already.
-_ON_GRID = ("MaxPooling2D", "Reshape")
+_REQUANTISING = (*KERNEL_KINDS, "Add")
+#: Values come out as they went in: they are on the grid already, if they were on one.
+_ON_GRID = ("MaxPooling2D", "Reshape", "Moved")
 #: The output has the grid of the input (TFLite's average pool cannot requantise) but is rounded or padded anew.
-_SAME_GRID = ("AveragePooling2D", "ZeroPadding2D")
+_SAME_GRID = ("AveragePooling2D", "ZeroPadding2D", "UpSampling2D")
+#: Computed in float: what they write is rounded only where an integer kernel reads it.
+_FLOAT = ("Kept", "Pick")
 
 
 def is_fused(graph: Graph, op: Op) -> bool:
@@ -27,9 +29,22 @@ def is_float_tail(graph: Graph, op: Op) -> bool:
     return op.name == graph.output and op.kind == "Activation"
 
 
-def needs_grid(graph: Graph, op: Op) -> bool:
-    """Whether the output of ``op`` is rounded to a grid of its own or of its input."""
-    return not (op.kind in _ON_GRID or is_fused(graph, op) or is_float_tail(graph, op))
+def writes_grid(graph: Graph, op: Op) -> bool:
+    """Whether a range belongs to the output of ``op`` itself: seen on images, or given."""
+    if op.kind in (*_ON_GRID, *_SAME_GRID) or is_fused(graph, op) or is_float_tail(graph, op):
+        return False
+    return op.kind not in _FLOAT or _is_read_in_integers(graph, op)
+
+
+def _is_read_in_integers(graph: Graph, op: Op) -> bool:
+    """Whether an integer kernel takes ``op``, directly or through operations that only move values."""
+    for reader in graph.consumers(op.name):
+        if reader.kind in (*_ON_GRID, *_SAME_GRID):
+            if _is_read_in_integers(graph, reader):
+                return True
+        elif reader.kind not in _FLOAT and not is_float_tail(graph, reader):
+            return True
+    return False
 
 
 def logits_point(graph: Graph) -> str | None:
@@ -42,7 +57,7 @@ def logits_point(graph: Graph) -> str | None:
 
 def measured_points(graph: Graph) -> list[str]:
     """Operations whose output range has to be seen on calibration images."""
-    return [op.name for op in graph if needs_grid(graph, op) and _given(op) is None and op.kind not in _SAME_GRID]
+    return [op.name for op in graph if writes_grid(graph, op) and _given(op) is None]
 
 
 def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
@@ -54,16 +69,18 @@ def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
     """
     grids: dict[str, Range] = {}
     for op in graph:
-        carried = grids.get(op.inputs[0]) if op.kind in (*_ON_GRID, *_SAME_GRID) else measured.get(op.name)
-        grid = _given(op) or carried
-        if grid is not None and not is_fused(graph, op) and not is_float_tail(graph, op):
+        if op.kind in (*_ON_GRID, *_SAME_GRID):
+            grid = grids.get(op.inputs[0])
+        else:
+            grid = (_given(op) or measured.get(op.name)) if writes_grid(graph, op) else None
+        if grid is not None:
             grids[op.name] = grid
     return grids
 
 
 def rounded_outputs(graph: Graph, grids: dict[str, Range]) -> dict[str, Range]:
     """Of ``value_grids``, those that a fake-quantise has to enforce: the rest is on its grid already."""
-    return {op.name: grids[op.name] for op in graph if needs_grid(graph, op)}
+    return {op.name: grids[op.name] for op in graph if op.name in grids and op.kind not in _ON_GRID}
 
 
 def _given(op: Op) -> Range | None:

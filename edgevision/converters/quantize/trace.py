@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgevision.converters.quantize.graph import Graph
-from edgevision.converters.quantize.lower import Builder, lower
+from edgevision.converters.quantize.lower import Builder, Slot, lower, lower_with_constant
 from edgevision.runtime.errors import UnsupportedLayerError
 
 
@@ -39,24 +39,17 @@ def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) ->
     alive = list(tensors)  # ids are only unique among living tensors
 
     def record(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        taken = [tensor for tensor in keras.tree.flatten(args) if id(tensor) in known]
-        inputs = [known[id(tensor)] for tensor in taken]
-        extra = [item for item in keras.tree.flatten((args, kwargs)) if item is not None and id(item) not in known]
-        if extra and not isinstance(layer, keras.layers.Layer):
-            raise UnsupportedLayerError(
-                f"operation {layer.name!r} ({type(layer).__name__}) takes constants", cure="use a layer"
-            )
         result = layer(*args, **kwargs)
-        if not hasattr(result, "shape"):
-            raise UnsupportedLayerError(f"layer {layer.name!r} has several outputs", expected="one")
-        if isinstance(layer, keras.Model) and getattr(layer, "inputs", None):
+        taken = [tensor for tensor in keras.tree.flatten(args) if id(tensor) in known]
+        if isinstance(layer, keras.Model) and len(getattr(layer, "outputs", None) or ()) == 1:
             # Inputs of its own: on tensors that something computed Keras copies the graph, and nothing is found again.
             fresh = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in taken]
-            name = _walk(layer, fresh, inputs, builder)
+            found = [(result, _walk(layer, fresh, [known[id(tensor)] for tensor in taken], builder))]
         else:
-            name = lower(builder, layer, inputs, tuple(result.shape[1:]))
-        known[id(result)] = name
-        alive.append(result)
+            found = _append(builder, layer, args, kwargs, result, known)
+        for tensor, name in found:
+            known[id(tensor)] = name
+            alive.append(tensor)
         return result
 
     functional = keras.Model(model.inputs, model.outputs)  # clone_model calls back for functional models only
@@ -66,3 +59,38 @@ def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) ->
     (result,) = clone.outputs
     builder.graph.output = known[id(result)]
     return known[id(result)]
+
+
+def _append(
+    builder: Builder, layer: Any, args: Any, kwargs: Any, result: Any, known: dict[int, str]
+) -> list[tuple[Any, str]]:
+    """Append one call to the graph; which operation each of its output tensors is."""
+    import keras
+
+    inputs: list[str] = []
+
+    def slot(item: Any) -> Any:
+        if id(item) not in known:
+            return item
+        inputs.append(known[id(item)])
+        return Slot(len(inputs) - 1)
+
+    args, kwargs = keras.tree.map_structure(slot, (args, kwargs))
+    outputs = keras.tree.flatten(result)
+    constants = [item for item in keras.tree.flatten((args, kwargs)) if item is not None and not isinstance(item, Slot)]
+    shape = tuple(outputs[0].shape[1:])
+    try:
+        if len(outputs) == 1 and (not constants or isinstance(layer, keras.layers.Layer)):
+            return [(outputs[0], lower(builder, layer, inputs, shape))]
+        if len(outputs) == 1:
+            return [(outputs[0], lower_with_constant(builder, layer, args, inputs, shape))]
+        reason = f"{type(layer).__name__} has several outputs"
+    except UnsupportedLayerError as error:
+        reason = error.problem
+    name = builder.keep(layer, layer.name, inputs, shape, args, kwargs, reason)
+    if len(outputs) == 1:
+        return [(outputs[0], name)]
+    return [
+        (tensor, builder.add("Pick", f"{name}_{index}", [name], tuple(tensor.shape[1:]), index=index))
+        for index, tensor in enumerate(outputs)
+    ]

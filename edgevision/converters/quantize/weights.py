@@ -20,6 +20,8 @@ _MOST = 2**31 - 1
 
 def channel_axes(op: Op) -> tuple[int, ...]:
     """Axes of the kernel that run over output channels; each channel has its own scale."""
+    if op.kind == "Conv2DTranspose":  # (h, w, out, in)
+        return (2,)
     return (2, 3) if op.kind == "DepthwiseConv2D" else (op.weights[0].ndim - 1,)
 
 
