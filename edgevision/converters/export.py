@@ -15,7 +15,7 @@ from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import file_entry
 from edgevision.runtime.embedded import essentials
 from edgevision.runtime.errors import ConversionError, EdgevisionError
-from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat
+from edgevision.runtime.manifest import Artifact, FloatOp, Manifest, ModelFormat
 from edgevision.runtime.session import Session
 from edgevision.runtime.spec import TensorSpec
 
@@ -74,11 +74,24 @@ def _export(source: Source, format_name: str, path: Path, manifest: Manifest) ->
         outputs=(TensorSpec(OUTPUT, (1, *classes), "float32"),),
         int8_macs=share.macs,
         int8_weight_bytes=share.weight_bytes,
-        float_ops=share.float_ops if source.precision == "int8" else (),
+        float_ops=_float_rest(source.graph, share) if source.precision == "int8" else (),
     )
     exporter.embed(path, essentials(manifest, artifact))
     paths = [path, path.with_suffix(".bin")] if format_name == "openvino" else [path]
     return dataclasses.replace(artifact, files=tuple(file_entry(item.name, item.read_bytes()) for item in paths))
+
+
+def kept_in_float(graph: Graph) -> list[FloatOp]:
+    """The layers that run as Keras has them, each with the reason."""
+    kept = [op for op in graph if op.kind == "Kept"]
+    return [FloatOp(op.name, type(op.config["operation"]).__name__, op.config["reason"]) for op in kept]
+
+
+def _float_rest(graph: Graph, share: Int8Share) -> tuple[FloatOp, ...]:
+    """Layers kept in float, and whatever else the file multiplies in float."""
+    kept = kept_in_float(graph)
+    names = {item.name for item in kept}
+    return (*kept, *(item for item in share.float_ops if item.name.removesuffix("_1") not in names))
 
 
 def open_artifact(artifact: Artifact, folder: Path) -> Session:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from edgevision.converters.quantize.build import make_layer
+from edgevision.converters.quantize.build import call
 from edgevision.converters.quantize.fold import fold
 from edgevision.converters.quantize.graph import Graph, Op
 from edgevision.converters.quantize.trace import trace
@@ -65,12 +65,7 @@ def evaluate(graph: Graph, values: Floats) -> Floats:
 def _run(op: Op, inputs: list[Any]) -> Any:
     if op.kind == "Affine":
         return inputs[0] * op.weights[0] + op.weights[1]
-    layer = make_layer(op)
-    argument: Any = inputs if op.kind in ("Add", "Concatenate") else inputs[0]
-    if op.weights:
-        layer.build(argument.shape)
-        layer.set_weights(op.weights)
-    return layer(argument)
+    return call(op, inputs)
 
 
 def signals(count: int, shape: tuple[int, int, int] = (SIZE, SIZE, 3), seed: int = 0) -> Floats:

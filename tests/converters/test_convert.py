@@ -30,7 +30,6 @@ from edgevision.runtime.errors import (
     InputError,
     ModelError,
     OutputExistsError,
-    UnsupportedLayerError,
 )
 from edgevision.runtime.spec import named_preprocessing
 from tests.converters.models import CLASSES, SIZE, pictures, sequential, write_folder
@@ -344,10 +343,22 @@ def test_models_that_cannot_be_used(photos: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.edge"
     with pytest.raises(ModelError, match="nothing at that path"):
         convert(tmp_path / "gone.keras", photos, out)
-    model = sequential(kl.Rescaling(1 / 255), kl.UpSampling2D(name="up"), kl.Flatten(), kl.Dense(4))
-    with pytest.raises(UnsupportedLayerError, match=r"'up' \(UpSampling2D\)"):
-        convert(model, photos, out)
     assert not out.exists()
+
+
+def test_a_layer_without_an_8_bit_form_is_named_in_the_bundle(photos: Path, tmp_path: Path) -> None:
+    model = sequential(
+        kl.Rescaling(1 / 255),
+        kl.Conv2D(4, 3, activation="relu"),
+        kl.LayerNormalization(name="odd"),
+        kl.Flatten(),
+        kl.Dense(4),
+    )
+    made = convert(model, photos, tmp_path / "m.edge", labels=CLASSES)
+    for artifact in made.manifest.artifacts:
+        assert artifact.parity is not None and artifact.parity.passed
+        found = {(item.name, item.kind) for item in artifact.float_ops}
+        assert found == ({("odd", "LayerNormalization")} if artifact.precision == "int8" else set())
 
 
 def test_an_exporters_refusal_names_the_format(

@@ -1,4 +1,4 @@
-"""Keras' MultiHeadAttention as dense layers, two products of activations and a softmax: all known to integer kernels."""
+"""Keras' MultiHeadAttention as dense layers, two products of activations and a softmax, which integer kernels know."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.quantize.lower import Builder, Slot, dense, unsupported
+from edgevision.converters.quantize.builder import Builder, Slot, unsupported
 from edgevision.converters.quantize.graph import Array
+from edgevision.converters.quantize.lower_kernels import dense
 
 
 def multi_head_attention(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
@@ -32,9 +33,7 @@ def multi_head_attention(builder: Builder, layer: Any, inputs: list[str], shape:
     return _merge(builder, layer, context, shape)
 
 
-def _heads(
-    builder: Builder, layer: Any, role: str, source: str, order: tuple[int, ...], factor: float = 1.0
-) -> str:
+def _heads(builder: Builder, layer: Any, role: str, source: str, order: tuple[int, ...], factor: float = 1.0) -> str:
     """The projection of one input, as (heads, steps, dim) or (heads, dim, steps) by ``order``."""
     projection = getattr(layer, f"_{role}_dense")
     kernel = np.asarray(projection.kernel)  # (channels, heads, dim)
@@ -43,7 +42,9 @@ def _heads(
     flat = kernel.reshape(channels, heads * dim) * factor, bias.reshape(-1) * factor
     steps = builder.graph.ops[source].shape[0]
     name = dense(builder, f"{layer.name}_{role}", source, *flat)
-    name = builder.add("Reshape", f"{layer.name}_{role}_heads", [name], (steps, heads, dim), target_shape=(steps, heads, dim))
+    name = builder.add(
+        "Reshape", f"{layer.name}_{role}_heads", [name], (steps, heads, dim), target_shape=(steps, heads, dim)
+    )
     shape = (steps, heads, dim)
     return permute(builder, f"{layer.name}_{role}_first", name, order, tuple(shape[axis - 1] for axis in order))
 

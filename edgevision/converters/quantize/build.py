@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from edgevision.converters.quantize.builder import Slot
 from edgevision.converters.quantize.fake_quant import Range, fake_quantize_layer, gelu_layer
 from edgevision.converters.quantize.graph import Graph, Op
-from edgevision.converters.quantize.lower import Slot
 
 
 def call(op: Op, inputs: list[Any]) -> Any:
@@ -29,7 +29,7 @@ def call(op: Op, inputs: list[Any]) -> Any:
         return keras.ops.matmul(*inputs)
     is_gelu = op.kind == "Activation" and op.config["activation"] == "gelu"
     layer = gelu_layer(op.name) if is_gelu else getattr(keras.layers, op.kind)(name=op.name, **op.config)
-    argument = inputs if op.kind in ("Add", "Multiply", "Concatenate") else inputs[0]
+    argument: Any = inputs if op.kind in ("Add", "Multiply", "Concatenate") else inputs[0]
     if op.weights:
         layer.build(argument.shape)
         layer.set_weights(op.weights)

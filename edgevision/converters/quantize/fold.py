@@ -147,7 +147,7 @@ def _to_depthwise(graph: Graph, op: Op) -> None:
     if len(shape) < 3:  # sequences and vectors as a map of one row
         wide = (1,) * (3 - len(shape)) + shape
         before = Op(f"{name}_as_map", "Reshape", op.inputs, wide, {"target_shape": wide})
-        ordered = {key: item for key, item in graph.ops.items()}
+        ordered = dict(graph.ops)
         graph.ops = {}
         for key, item in ordered.items():
             if key == name:

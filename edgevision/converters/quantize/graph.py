@@ -25,8 +25,9 @@ class Op:
 
     Attributes:
         name: Unique in its graph.
-        kind: Keras layer class that performs it, or "Input", or "Affine" (x * scale + offset per channel), or "Kept" (a
-            layer as Keras has it, in float), "Moved" (the same, but it only moves values), "Pick" (one of several outputs).
+        kind: Keras layer class that performs it, or "Input"; "Affine" (x * scale + offset per channel); "MatMul" (a
+            product of two inputs); "Kept" (a layer as Keras has it, in float); "Moved" (the same, only moving
+            values); "Pick" (one of several outputs).
         inputs: Names of the operations whose outputs it takes, in order.
         shape: Its output's shape without the batch, channels last.
         config: Arguments of the Keras layer; of an "Affine": {"is_normalization": True} when it prepares pixels.

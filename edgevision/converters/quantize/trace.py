@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgevision.converters.quantize.builder import Builder, Slot
 from edgevision.converters.quantize.graph import Graph
-from edgevision.converters.quantize.lower import Builder, Slot, lower, lower_with_constant
+from edgevision.converters.quantize.lower import lower, lower_with_constant
 from edgevision.runtime.errors import UnsupportedLayerError
 
 
@@ -79,7 +80,10 @@ def _append(
     outputs = keras.tree.flatten(result)
     constants = [item for item in keras.tree.flatten((args, kwargs)) if item is not None and not isinstance(item, Slot)]
     shape = tuple(outputs[0].shape[1:])
+    said = [f"{key}={value}" for key, value in kwargs.items() if key != "training" and value not in (None, False)]
     try:
+        if said and isinstance(layer, keras.layers.Layer):
+            raise UnsupportedLayerError(f"{type(layer).__name__} called with {said[0]} has no 8-bit form")
         if len(outputs) == 1 and (not constants or isinstance(layer, keras.layers.Layer)):
             return [(outputs[0], lower(builder, layer, inputs, shape))]
         if len(outputs) == 1:

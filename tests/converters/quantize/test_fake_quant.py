@@ -16,7 +16,7 @@ ends = st.floats(-1e4, 1e4, width=32)
 
 
 def fake_quantized(values: np.ndarray, grid: Range) -> np.ndarray:
-    return np.asarray(fake_quantize_layer()(grid.scale, grid.zero_point)(values.astype(np.float32)))
+    return np.asarray(fake_quantize_layer(grid, "grid")(values.astype(np.float32)))
 
 
 @settings(max_examples=300, deadline=None)
@@ -66,7 +66,7 @@ def test_an_all_zero_tensor_has_a_usable_grid() -> None:
 
 
 def test_the_gradient_passes_inside_and_stops_outside() -> None:
-    layer = fake_quantize_layer()(0.1, 0)
+    layer = fake_quantize_layer(Range(0.1, 0), "grid")
     values = tf.Variable([-1.0, 3.33, 99.0])
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(layer(values))
@@ -75,7 +75,7 @@ def test_the_gradient_passes_inside_and_stops_outside() -> None:
 
 def test_a_model_with_the_layer_can_be_saved_and_read(tmp_path: Path) -> None:
     image = keras.Input((4,))
-    model = keras.Model(image, fake_quantize_layer()(0.25, 7)(image))
+    model = keras.Model(image, fake_quantize_layer(Range(0.25, 7), "grid")(image))
     model.save(tmp_path / "m.keras")
     again = keras.saving.load_model(tmp_path / "m.keras")
     values = np.linspace(-3, 3, 12, dtype=np.float32).reshape(3, 4)

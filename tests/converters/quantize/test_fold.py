@@ -11,10 +11,9 @@ from keras import layers as kl
 from edgevision.converters.quantize.fold import fold, prepend_normalization
 from edgevision.converters.quantize.graph import Array, Graph, Op
 from edgevision.converters.quantize.trace import trace
-from edgevision.runtime.errors import UnsupportedLayerError
 from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import NORMALIZATIONS, named_preprocessing
-from tests.converters.models import SIZE, evaluate, folded, sequential, signals
+from tests.converters.models import SIZE, evaluate, sequential, signals
 
 PIXELS = np.random.default_rng(3).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.uint8)
 
@@ -136,7 +135,7 @@ def test_what_nothing_takes_in_becomes_a_1x1_depthwise_convolution() -> None:
     graph = chain(affine("first", [2, -3], [1, 4]), *between("relu"))
     fold(graph)
     op = graph.ops["first"]
-    assert op.kind == "DepthwiseConv2D" and op.config["kernel_size"] == (1, 1)
+    assert op.kind == "DepthwiseConv2D" and op.config["kernel_size"] == 1
     np.testing.assert_array_equal(op.weights[0].ravel(), [2, -3])
     np.testing.assert_array_equal(op.weights[1], [1, 4])
 
@@ -163,12 +162,6 @@ def test_a_kernel_whose_own_output_is_used_takes_nothing_in() -> None:
     expected = evaluate(graph, values)
     fold(graph)
     np.testing.assert_allclose(evaluate(graph, values), expected, atol=1e-4)
-
-
-def test_a_batch_norm_of_vectors_with_no_neighbour_is_refused_by_name() -> None:
-    model = sequential(kl.Flatten(), kl.BatchNormalization(name="lonely"), kl.ReLU(), kl.Dense(2))
-    with pytest.raises(UnsupportedLayerError, match=r"'lonely' scales 2-dimensional values.*; move the layer"):
-        folded(model)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
