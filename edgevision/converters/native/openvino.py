@@ -1,0 +1,33 @@
+"""NNCF for OpenVINO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgevision.converters.formats.exported import INPUT, OUTPUT
+from edgevision.converters.native import with_nncf
+from edgevision.converters.quantize.observe import Batches
+from edgevision.runtime.backends.openvino import import_openvino
+
+METHODS, ACCURATE = with_nncf.METHODS, with_nncf.ACCURATE
+
+
+def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True, method: str | None = None) -> None:
+    """Write int8 .xml and .bin (see the package's ``NativeQuantizer``).
+
+    Raises:
+        InputError: The method is unknown.
+        MissingPackageError: nncf or openvino is not installed.
+    """
+    openvino = import_openvino()
+    from openvino.preprocess import PrePostProcessor
+
+    model = openvino.convert_model(str(source)) if source.is_dir() else openvino.Core().read_model(str(source))
+    model.input(0).set_names({INPUT})
+    model = with_nncf.quantize_model(model, batches, INPUT, method or (ACCURATE if accurate else METHODS[0]))
+    steps = PrePostProcessor(model)
+    steps.input().tensor().set_element_type(openvino.Type.u8)
+    model = steps.build()
+    model.input(0).set_names({INPUT})
+    model.output(0).set_names({OUTPUT})
+    openvino.save_model(model, str(out), compress_to_fp16=False)

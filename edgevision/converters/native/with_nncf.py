@@ -1,0 +1,48 @@
+"""NNCF, which quantises OpenVINO and ONNX models alike."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from edgevision.converters.quantize.observe import Batches
+from edgevision.runtime.errors import InputError, MissingPackageError
+
+METHODS = ("NNCF", "NNCF, accurate", "NNCF, accurate, mixed", "NNCF, accurate, transformer")
+ACCURATE = "NNCF, accurate"
+
+
+def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -> Any:
+    """A quantised copy of an openvino.Model or onnx.ModelProto.
+
+    Args:
+        model: Raw pixels float32 (1, H, W, C) in.
+        batches: Calibration images, all of which are used; uint8 (n, H, W, C).
+        input_name: Name of the model's input.
+        method: One of ``METHODS``. "accurate" corrects biases layer by layer (``fast_bias_correction=False``), "mixed"
+            gives activations asymmetric grids.
+
+    Raises:
+        InputError: The method is unknown.
+        MissingPackageError: nncf is not installed.
+    """
+    if method not in METHODS:
+        raise InputError("the quantiser is unknown", expected=" or ".join(METHODS), got=method)
+    try:
+        import nncf
+    except ImportError as error:
+        raise MissingPackageError("nncf", "to quantise a model that cannot be rebuilt", "convert") from error
+
+    nncf.set_log_level(logging.ERROR)
+    images = [image[None] for pixels in batches() for image in pixels]
+    data = nncf.Dataset(images, lambda image: {input_name: image.astype(np.float32)})
+    options: dict[str, Any] = {"subset_size": len(images)}
+    if "accurate" in method:
+        options["fast_bias_correction"] = False
+    if "mixed" in method:
+        options["preset"] = nncf.QuantizationPreset.MIXED
+    if "transformer" in method:
+        options["model_type"] = nncf.ModelType.TRANSFORMER
+    return nncf.quantize(model, data, **options)
