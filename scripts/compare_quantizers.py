@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("held_out", type=Path)
     parser.add_argument("models", type=Path, nargs="+", help=".keras files that know their preprocessing")
     parser.add_argument("--test", type=Path, default=SHARED / "data" / "cifar10_png.zip")
-    parser.add_argument("--methods", nargs="+", help="of the peers' settings, only these")
+    parser.add_argument("--methods", nargs="*", help="of the peers' settings, only these")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
     parser.add_argument("--out", type=Path, default=Path("comparison"))
     options = parser.parse_args()
@@ -171,7 +171,8 @@ def peers(
 ) -> Iterator[tuple[Row, Path | None]]:
     for item in options.formats:
         quantizer = native.of(item)
-        for index, method in enumerate(options.methods or quantizer.METHODS):
+        methods = quantizer.METHODS if options.methods is None else options.methods
+        for index, method in enumerate(method for method in methods if method in quantizer.METHODS):
             row, out = Row(model, item, method), folder / f"peer{index}{formats.SUFFIXES[item]}"
             start = time.perf_counter_ns()
             try:

@@ -65,6 +65,21 @@ def convert_saved_model(saved_model: Path, out: Path) -> None:
     inputs = [tf.TensorSpec(spec.shape, spec.dtype, name=INPUT)]
     predict = tf.function(lambda image: signature(**{spec.name: image})[OUTPUT], input_signature=inputs)
     tf2onnx.convert.from_function(predict, input_signature=inputs, opset=_OPSET, output_path=str(out))
+    graph = OnnxGraph.read(out)
+    for node in [node for node in graph.nodes if node.op_type == "Erfc"]:
+        _spell_out(graph, node)
+    graph.write(out)
+
+
+def _spell_out(graph: OnnxGraph, node: Any) -> None:
+    """Erfc(x), as Keras' gelu has it and ONNX has not, as 1 - Erf(x)."""
+    from onnx import helper
+
+    one = graph.add_constant("one_for_erfc", np.array(1.0, np.float32))
+    place, middle = list(graph.nodes).index(node), f"{node.output[0]}_erf"
+    graph.nodes.insert(place, helper.make_node("Sub", [one, middle], [node.output[0]]))
+    graph.nodes.insert(place, helper.make_node("Erf", [node.input[0]], [middle]))
+    graph.nodes.remove(node)
 
 
 class _Reader:
