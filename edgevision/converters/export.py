@@ -15,7 +15,7 @@ from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import file_entry
 from edgevision.runtime.embedded import essentials
 from edgevision.runtime.errors import ConversionError, EdgevisionError
-from edgevision.runtime.manifest import Artifact, FloatOp, Manifest, ModelFormat
+from edgevision.runtime.manifest import Artifact, FloatOp, Manifest, ModelFormat, Precision
 from edgevision.runtime.session import Session
 from edgevision.runtime.spec import TensorSpec
 
@@ -63,18 +63,42 @@ def _export(source: Source, format_name: str, path: Path, manifest: Manifest) ->
             got=f"{type(error).__name__}: {reason}",
             cure="leave this format out (--formats), or replace the layer that it names",
         ) from error
-    share = Int8Share.of(exporter.kernels(path))
     shape, classes = source.graph.input.shape, source.graph.ops[source.graph.output].shape
+    return describe(path, format_name, source.precision, manifest, shape, classes, kept_in_float(source.graph))
+
+
+def describe(
+    path: Path,
+    format_name: str,
+    precision: Precision,
+    manifest: Manifest,
+    shape: tuple[int, ...],
+    outputs: tuple[int, ...],
+    kept: Sequence[FloatOp] = (),
+) -> Artifact:
+    """What a written model file is, counted in it; its essentials are stored in it.
+
+    Args:
+        path: The model file.
+        format_name: Its format.
+        precision: Its precision.
+        manifest: What goes into the file: task, labels, scores, preprocessing.
+        shape: (H, W, C) of the input.
+        outputs: Shape of the output without the batch.
+        kept: Layers known to be in float; named instead of the operators they became.
+    """
+    exporter = formats.of(format_name)
+    share = Int8Share.of(exporter.kernels(path))
     artifact = Artifact(
         path.name,
         cast(ModelFormat, format_name),
-        source.precision,
+        precision,
         files=(),
         inputs=(TensorSpec(INPUT, (1, *shape), "uint8"),),
-        outputs=(TensorSpec(OUTPUT, (1, *classes), "float32"),),
+        outputs=(TensorSpec(OUTPUT, (1, *outputs), "float32"),),
         int8_macs=share.macs,
         int8_weight_bytes=share.weight_bytes,
-        float_ops=_float_rest(source.graph, share) if source.precision == "int8" else (),
+        float_ops=_float_rest(kept, share) if precision == "int8" else (),
     )
     exporter.embed(path, essentials(manifest, artifact))
     paths = [path, path.with_suffix(".bin")] if format_name == "openvino" else [path]
@@ -87,9 +111,8 @@ def kept_in_float(graph: Graph) -> list[FloatOp]:
     return [FloatOp(op.name, type(op.config["operation"]).__name__, op.config["reason"]) for op in kept]
 
 
-def _float_rest(graph: Graph, share: Int8Share) -> tuple[FloatOp, ...]:
+def _float_rest(kept: Sequence[FloatOp], share: Int8Share) -> tuple[FloatOp, ...]:
     """Layers kept in float, and whatever else the file multiplies in float."""
-    kept = kept_in_float(graph)
     names = {item.name for item in kept}
     return (*kept, *(item for item in share.float_ops if item.name.removesuffix("_1") not in names))
 

@@ -208,12 +208,15 @@ def test_a_target_that_appears_meanwhile_is_not_replaced(
     assert everything(tmp_path) == ["a.edge"]
 
 
+# A shell's background jobs, and what they start, ignore SIGINT unless they say otherwise.
 _WRITE_FOR_EVER = """
+import signal
 import sys
 from pathlib import Path
 from edgevision.runtime.bundle import file_entry, write_bundle
 from tests import tiny
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 number = 0
 while True:
     data = bytes([number % 256]) * 100_000

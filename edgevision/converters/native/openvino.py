@@ -19,12 +19,14 @@ def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True
         InputError: The method is unknown.
         MissingPackageError: nncf or openvino is not installed.
     """
+    method = method or (ACCURATE if accurate else METHODS[0])
+    with_nncf.check_method(method)
     openvino = import_openvino()
     from openvino.preprocess import PrePostProcessor
 
     model = openvino.convert_model(str(source)) if source.is_dir() else openvino.Core().read_model(str(source))
     model.input(0).set_names({INPUT})
-    model = with_nncf.quantize_model(model, batches, INPUT, method or (ACCURATE if accurate else METHODS[0]))
+    model = with_nncf.quantize_model(model, batches, INPUT, method)
     steps = PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8)
     model = steps.build()

@@ -12,17 +12,16 @@ from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.errors import ConversionError, InputError, MissingPackageError
 
-#: "extremes": ranges by what was seen at all instead of its default, a moving average that clips heavily.
+#: "extremes": ranges by what was seen at all instead of its default, a moving average that clips heavily. Its GPTQ is
+#: not among them: it knows dense layers only and leaves convolutions in float.
 _ALGORITHMS = {
     "ai-edge-quantizer": "MIN_MAX_UNIFORM_QUANT",
     "ai-edge-quantizer, mse": "MSE",
     "ai-edge-quantizer, octav": "OCTAV",
-    "ai-edge-quantizer, gptq": "GPTQ",
     "ai-edge-quantizer, extremes": "MIN_MAX_UNIFORM_QUANT",
-    "ai-edge-quantizer, gptq, extremes": "GPTQ",
 }
 METHODS = (*_ALGORITHMS, "TFLiteConverter")
-ACCURATE = "ai-edge-quantizer, gptq, extremes"
+ACCURATE = "ai-edge-quantizer, extremes"
 
 
 def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True, method: str | None = None) -> None:

@@ -14,6 +14,16 @@ METHODS = ("NNCF", "NNCF, accurate", "NNCF, accurate, mixed", "NNCF, accurate, t
 ACCURATE = "NNCF, accurate"
 
 
+def check_method(method: str) -> None:
+    """Whether there is a method of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    if method not in METHODS:
+        raise InputError("the quantiser is unknown", expected=" or ".join(METHODS), got=method)
+
+
 def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -> Any:
     """A quantised copy of an openvino.Model or onnx.ModelProto.
 
@@ -28,8 +38,7 @@ def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -
         InputError: The method is unknown.
         MissingPackageError: nncf is not installed.
     """
-    if method not in METHODS:
-        raise InputError("the quantiser is unknown", expected=" or ".join(METHODS), got=method)
+    check_method(method)
     try:
         import nncf
     except ImportError as error:
