@@ -23,7 +23,7 @@ SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
 def test_subclassed_model_runs_on_raw_pixels(name: str, tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
 
-    class Hidden(keras.Model):  # type: ignore[misc]
+    class Hidden(keras.Model):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             super().__init__()
             self.features = keras.layers.Conv2D(8, 3, activation="relu")
