@@ -23,7 +23,7 @@ from edgevision.runtime.errors import ConversionError
 _OPSET, _IR_VERSION = 15, 8
 _KERNELS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 #: Operators that only move values (or pick among them): integers in, integers out.
-_MOVING = ("Transpose", "Reshape", "MaxPool", "Squeeze", "Unsqueeze", "Flatten")
+_MOVING = ("Transpose", "Reshape", "MaxPool", "Squeeze", "Unsqueeze", "Flatten", "Slice", "Split")
 _INTEGER_KERNELS = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat", "ConvInteger", "MatMulInteger")
 _FLOAT_KERNELS = ("Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
 
@@ -67,8 +67,9 @@ def kernels(path: Path) -> list[Kernel]:
             if node.op_type in ("Conv", "ConvTranspose"):
                 per_value = math.prod(shapes[node.input[1]][1:])
             else:
-                per_value = math.prod(shapes[node.input[1]]) // size[-1]
-            is_int8 = constant is not None and _is_integer_value(graph, node.input[0])
+                per_value = shapes[node.input[0]][-1]
+            # The second operand is a stored kernel or, in attention, another value.
+            is_int8 = all(_is_integer_value(graph, name) for name in node.input[:2])
             weight_bytes = 0 if weights is None else weights.nbytes
             found.append(Kernel(node.name, node.op_type, math.prod(size) * per_value, weight_bytes, is_int8))
     return found

@@ -16,7 +16,7 @@ from edgevision.converters.quantize.weights import to_grid
 from edgevision.runtime.backends.openvino import import_openvino
 
 _KERNELS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul")
-_MOVING = ("Transpose", "Reshape", "MaxPool", "Squeeze", "Unsqueeze")
+_MOVING = ("Transpose", "Reshape", "MaxPool", "Squeeze", "Unsqueeze", "Slice", "StridedSlice", "Split", "VariadicSplit")
 _EXECUTED = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 
 
@@ -122,7 +122,9 @@ def _kernel(node: Any) -> Kernel:
     else:
         macs = math.prod(output) * math.prod(weights[2 if kind == "GroupConvolution" else 1 :])
     stored = _stored_constant(node.input(1).get_source_output().get_node())
-    is_int8 = stored is not None and stored.get_element_type().to_string() == "i8" and _is_integer_value(node)
+    # The second operand is a stored kernel or, in attention, another value.
+    second = _is_integer_value(node, 1) if stored is None else stored.get_element_type().to_string() == "i8"
+    is_int8 = second and _is_integer_value(node, 0)
     size = 0 if stored is None else math.prod(weights) * stored.get_element_type().bitwidth // 8
     return Kernel(node.get_friendly_name(), kind, int(macs), size, is_int8)
 
@@ -134,9 +136,9 @@ def _stored_constant(node: Any) -> Any:
     return node if node.get_type_name() == "Constant" else None
 
 
-def _is_integer_value(node: Any) -> bool:
-    """Whether the other operand lies on an 8-bit grid: a FakeQuantize, or pixels as they are."""
-    source = node.input(0).get_source_output().get_node()
+def _is_integer_value(node: Any, operand: int) -> bool:
+    """Whether an operand lies on an 8-bit grid: a FakeQuantize, or pixels as they are."""
+    source = node.input(operand).get_source_output().get_node()
     while source.get_type_name() in _MOVING:
         source = source.input(0).get_source_output().get_node()
     if source.get_type_name() == "FakeQuantize":

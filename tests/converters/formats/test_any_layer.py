@@ -1,0 +1,73 @@
+"""Layers beyond the plain ones in the three files: what is counted there, and what the engines run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from edgevision.converters import formats
+from edgevision.converters.formats.exported import Source
+from edgevision.converters.quantize.quantize import Quantized, quantize
+from edgevision.converters.source import load_source
+from edgevision.runtime.backends import open_session
+from tests.converters.models import SIZE, pictures
+
+FORMATS = tuple(formats.SUFFIXES)
+
+
+def attention() -> Any:
+    image = keras.Input((SIZE, SIZE, 3))
+    steps = kl.Reshape((16, 8))(kl.Conv2D(8, 4, strides=4)(image))
+    mixed = kl.Add()([steps, kl.MultiHeadAttention(2, 5)(steps, steps)])
+    return keras.Model(image, kl.Dense(4)(kl.GlobalAveragePooling1D()(mixed)))
+
+
+def gated() -> Any:
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.Conv2D(8, 3, strides=2, activation="hard_silu")(image)
+    gate = kl.Conv2D(2, 1, activation="relu")(kl.GlobalAveragePooling2D(keepdims=True)(x))
+    x = kl.Multiply()([x, kl.Conv2D(8, 1, activation="hard_sigmoid")(gate)])
+    x = kl.Conv2D(8, 3, groups=2, activation="swish")(x)
+    return keras.Model(image, kl.Dense(4)(kl.Flatten()(x)))
+
+
+#: multiply-accumulates: what the networks above do for one image
+MACS = {
+    # patches; query, key, value and output; two products per head; dense
+    attention: 16 * 8 * 48 + 3 * 16 * 8 * 10 + 16 * 10 * 8 + 2 * 2 * 16 * 16 * 5 + 8 * 4,
+    gated: 49 * 8 * 27 + 16 + 16 + 25 * 8 * 36 + 200 * 4,
+}
+
+
+def quantized(make: Any) -> Quantized:
+    keras.utils.set_random_seed(0)
+    pixels = pictures(64)[0]
+    source = load_source(make(), preprocess="unit")
+    return quantize(source.graph, source.scores, lambda: iter([pixels]), pixels, lambda: iter([pixels]))
+
+
+@pytest.mark.parametrize("make", [attention, gated])
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_all_of_it_is_int8(make: Any, format_name: str, tmp_path: Path) -> None:
+    assert SIZE == 16
+    found = quantized(make)
+    path = tmp_path / f"m{formats.SUFFIXES[format_name]}"
+    exporter = formats.of(format_name)
+    exporter.export(Source(found.graph, found.ranges, tmp_path), path)
+    kernels = exporter.kernels(path)
+    assert sum(kernel.macs for kernel in kernels) == MACS[make]
+    assert [kernel.name for kernel in kernels if not kernel.is_int8] == []
+    executed = exporter.executed(path)
+    assert executed and all(is_int8 for _, is_int8 in executed)
+    pixels = pictures(24, seed=9)[0]
+    expected = np.asarray(found.model()(pixels.astype(np.float32)))
+    weights = path.with_suffix(".bin").read_bytes() if format_name == "openvino" else None
+    with open_session(format_name, path.read_bytes(), weights) as session:
+        outputs = np.concatenate([session.run({"image": image[None]})["output"] for image in pixels])
+    step = found.ranges[found.graph.output].scale
+    assert np.abs(outputs - expected).max() <= 4.01 * step and np.abs(outputs - expected).mean() <= step / 2
