@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -51,20 +52,27 @@ def export_all(
 
 
 def _export(source: Source, format_name: str, path: Path, manifest: Manifest) -> Artifact:
-    exporter = formats.of(format_name)
-    try:
-        exporter.export(source, path)
-    except EdgevisionError:
-        raise
-    except Exception as error:  # every exporter has several unrelated error types of its own
-        reason = " ".join(str(error).split())[:300]
-        raise ConversionError(
-            f"{path.name} could not be made",
-            got=f"{type(error).__name__}: {reason}",
-            cure="leave this format out (--formats), or replace the layer that it names",
-        ) from error
+    with making(path, cure="leave this format out (--formats), or replace the layer that it names"):
+        formats.of(format_name).export(source, path)
     shape, classes = source.graph.input.shape, source.graph.ops[source.graph.output].shape
     return describe(path, format_name, source.precision, manifest, shape, classes, kept_in_float(source.graph))
+
+
+@contextlib.contextmanager
+def making(path: Path, cure: str) -> Iterator[None]:
+    """Turns whatever an exporter raises, and each has several error types of its own, into a ConversionError.
+
+    Args:
+        path: The file that is being made.
+        cure: What the user can do about it.
+    """
+    try:
+        yield
+    except EdgevisionError:
+        raise
+    except Exception as error:
+        got = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise ConversionError(f"{path.name} could not be made", got=got, cure=cure) from error
 
 
 def describe(

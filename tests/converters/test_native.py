@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -21,9 +22,7 @@ SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
 @pytest.mark.filterwarnings("ignore")  # of the quantisers
 @pytest.mark.parametrize("name", SUFFIXES)
 def test_subclassed_model_runs_on_raw_pixels(name: str, tmp_path: Path) -> None:
-    keras = pytest.importorskip("keras")
-
-    class Hidden(keras.Model):  # type: ignore[misc, name-defined]
+    class Hidden(keras.Model):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.features = keras.layers.Conv2D(8, 3, activation="relu")
@@ -48,7 +47,6 @@ def test_subclassed_model_runs_on_raw_pixels(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", SUFFIXES)
 def test_unknown_method_is_named(name: str, tmp_path: Path) -> None:
-    pytest.importorskip(name if name != "tflite" else "tensorflow")
     (tmp_path / "float").touch()
     with pytest.raises(InputError, match="the quantiser is unknown"):
         native.of(name).quantize(tmp_path / "float", list, tmp_path / "out", method="none")

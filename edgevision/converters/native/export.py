@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.converters import formats, native
-from edgevision.converters.export import describe
+from edgevision.converters.export import describe, making
 from edgevision.converters.formats.exported import OUTPUT
 from edgevision.converters.native.source import save_float
 from edgevision.converters.quantize.observe import Batches
-from edgevision.runtime.errors import ConversionError, EdgevisionError
 from edgevision.runtime.manifest import Artifact, Manifest
 
 
@@ -52,21 +51,8 @@ def native_export(
     for name in wanted:
         path = folder / f"int8{formats.SUFFIXES[name]}"
         tell(path.name)
-        _quantize(name, source, batches, path, accurate)
+        with making(path, cure="leave this format out (--formats)"):
+            native.of(name).quantize(source, batches, path, accurate=accurate)
         outputs = tuple(answer.shape[1:])
         artifacts.append(describe(path, name, "int8", manifest, (p.height, p.width, p.channels), outputs))
     return artifacts
-
-
-def _quantize(name: str, source: Path, batches: Batches, path: Path, accurate: bool) -> None:
-    try:
-        native.of(name).quantize(source, batches, path, accurate=accurate)
-    except EdgevisionError:
-        raise
-    except Exception as error:  # every quantiser has several unrelated error types of its own
-        reason = " ".join(str(error).split())[:300]
-        raise ConversionError(
-            f"{path.name} could not be made by the quantiser of its format",
-            got=f"{type(error).__name__}: {reason}",
-            cure="leave this format out (--formats)",
-        ) from error
