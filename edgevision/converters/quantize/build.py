@@ -6,8 +6,9 @@ import dataclasses
 from typing import Any
 
 from edgevision.converters.quantize.builder import Slot
-from edgevision.converters.quantize.fake_quant import Range, fake_quantize_layer, gelu_layer
+from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.layers import fake_quantize_layer, gelu_layer
 
 
 def call(op: Op, inputs: list[Any]) -> Any:

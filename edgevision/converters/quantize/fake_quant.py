@@ -1,11 +1,8 @@
-"""The range of a tensor on its 8-bit grid, and the Keras layer that rounds to it."""
+"""The range of a tensor on its 8-bit grid."""
 
 from __future__ import annotations
 
-import functools
-import importlib
 from dataclasses import dataclass
-from typing import Any
 
 #: Steps of an unsigned 8-bit tensor.
 STEPS = 255
@@ -48,19 +45,3 @@ PIXELS = Range(1.0, 0)
 
 #: Grids that integer kernels demand for the outputs of these functions (TFLite's quantisation specification).
 FIXED_RANGES = {"softmax": Range(1 / 256, 0), "sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
-
-
-def fake_quantize_layer(grid: Range, name: str) -> Any:
-    """A Keras layer that rounds float32 values to ``grid``, with a straight-through gradient inside it."""
-    return _layers().FakeQuantize(grid.scale, grid.zero_point, name=name)
-
-
-def gelu_layer(name: str) -> Any:
-    """A Keras layer for the exact GELU, in the form that exporters know: Keras' own uses erfc, which ONNX lacks."""
-    return _layers().ErfGelu(name=name)
-
-
-@functools.cache
-def _layers() -> Any:
-    """The module is imported on first use: it needs Keras, and this one is imported without."""
-    return importlib.import_module("edgevision.converters.quantize.layers")

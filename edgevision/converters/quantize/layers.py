@@ -1,45 +1,61 @@
-"""The Keras layers of quantised models; importing this imports Keras and TensorFlow."""
+"""The Keras layers of quantised models. The classes are made on first use: importing this must not import Keras."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
-
-import keras
-import tensorflow as tf
 
 from edgevision.converters.quantize.fake_quant import Range
 
 
-@keras.saving.register_keras_serializable("edgevision")
-class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
-    """Rounds float32 values to an 8-bit grid, straight-through gradient inside the range."""
-
-    def __init__(self, scale: float, zero_point: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.range = Range(scale, zero_point)
-
-    def call(self, inputs: Any) -> Any:
-        """float32 of any shape in, the same shape out."""
-        return tf.quantization.fake_quant_with_min_max_args(inputs, self.range.low, self.range.high)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's."""
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """Keras' own and the range."""
-        config: dict[str, Any] = super().get_config()
-        return config | {"scale": self.range.scale, "zero_point": self.range.zero_point}
+def fake_quantize_layer(grid: Range, name: str) -> Any:
+    """A Keras layer that rounds float32 values to ``grid``, with a straight-through gradient inside it."""
+    return _fake_quantize()(grid.scale, grid.zero_point, name=name)
 
 
-@keras.saving.register_keras_serializable("edgevision")
-class ErfGelu(keras.layers.Layer):  # type: ignore[misc]
-    """x / 2 * (1 + erf(x / sqrt 2)) (Hendrycks and Gimpel 2016)."""
+def gelu_layer(name: str) -> Any:
+    """A Keras layer for the exact GELU, x / 2 * (1 + erf(x / sqrt 2)) (Hendrycks and Gimpel 2016).
 
-    def call(self, inputs: Any) -> Any:
-        """float32 of any shape in, the same shape out."""
-        return 0.5 * inputs * (1.0 + tf.math.erf(inputs * 0.7071067811865476))
+    In the form that exporters know: Keras' own uses erfc, which ONNX lacks.
+    """
+    return _erf_gelu()(name=name)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The input's."""
-        return input_shape
+
+@functools.cache
+def _fake_quantize() -> Any:
+    import keras
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("edgevision")
+    class FakeQuantize(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, scale: float, zero_point: int, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.range = Range(scale, zero_point)
+
+        def call(self, inputs: Any) -> Any:
+            return tf.quantization.fake_quant_with_min_max_args(inputs, self.range.low, self.range.high)
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+        def get_config(self) -> dict[str, Any]:
+            config: dict[str, Any] = super().get_config()
+            return config | {"scale": self.range.scale, "zero_point": self.range.zero_point}
+
+    return FakeQuantize
+
+
+@functools.cache
+def _erf_gelu() -> Any:
+    import keras
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("edgevision")
+    class ErfGelu(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return 0.5 * inputs * (1.0 + tf.math.erf(inputs * 0.7071067811865476))
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+    return ErfGelu

@@ -9,7 +9,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevision.converters.quantize.fake_quant import FIXED_RANGES, PIXELS, STEPS, Range, fake_quantize_layer
+from edgevision.converters.quantize.fake_quant import FIXED_RANGES, PIXELS, STEPS, Range
+from edgevision.converters.quantize.layers import fake_quantize_layer
 from edgevision.converters.quantize.scoring import round_to
 
 ends = st.floats(-1e4, 1e4, width=32)
