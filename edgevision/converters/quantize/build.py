@@ -49,7 +49,7 @@ def build_model(
 
     Args:
         graph: Operations with weights.
-        ranges: Grids to round operations' outputs to (``points.all_ranges``); None builds the float model.
+        ranges: Grids to round operations' outputs to (``points.rounded_outputs``); None builds the float model.
         outputs: Operations whose outputs the model returns, as a dict by name (Keras unwraps a list of one); None: the
             graph's output alone.
         batch: Fixed batch size; None leaves it open.
