@@ -39,6 +39,7 @@ from edgevision.converters.calibration import CalibrationSet
 from edgevision.converters.formats.exported import Int8Share
 from edgevision.converters.metadata import read_metadata
 from edgevision.converters.native.source import save_float
+from edgevision.converters.quantize.observe import Batch
 from edgevision.datasets import open_dataset
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.errors import EdgevisionError
@@ -134,7 +135,7 @@ def compare(path: Path, options: argparse.Namespace) -> tuple[list[Row], dict[tu
     p = from_plain(Preprocessing, metadata["preprocessing"])
     judge = judge_of(model, p, tuple(metadata["labels"]), options)
     images = CalibrationSet(options.calibration, p)
-    calibration = [np.concatenate([*images.ranges.batches(), *images.choice.batches()])]
+    calibration = [*images.ranges.batches(), *images.choice.batches()]
     rows, right = [], {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -172,7 +173,7 @@ def ours(path: Path, options: argparse.Namespace, folder: Path) -> Iterator[tupl
 
 
 def peers(
-    model: str, source: Path, calibration: list[Pixels], options: argparse.Namespace, folder: Path
+    model: str, source: Path, calibration: list[Batch], options: argparse.Namespace, folder: Path
 ) -> Iterator[tuple[Row, Path | None]]:
     for item in options.formats:
         quantizer = native.of(item)

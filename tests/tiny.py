@@ -174,7 +174,9 @@ def write(path: Path, **values: Any) -> Path:
     files = {name: data for _, its in made for name, data in its.items()}
     scores = np.concatenate([reference(image[None]) for image in GOLDEN_INPUTS])
     extras = {
-        "golden.npz": golden_bytes(Golden(GOLDEN_INPUTS, {item.name: scores for item, _ in made})),
+        "golden.npz": golden_bytes(
+            Golden({"image": GOLDEN_INPUTS}, {item.name: {"scores": scores} for item, _ in made})
+        ),
         "README.md": b"# tiny\n",
     }
     entries = tuple(file_entry(*item) for item in extras.items())

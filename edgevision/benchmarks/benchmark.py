@@ -22,6 +22,7 @@ from edgevision.datasets import Dataset, open_dataset, open_images
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import DatasetError, InputError
 from edgevision.runtime.host import host_description
+from edgevision.runtime.predictor import no_classifier
 
 Progress = Callable[[str, int, int], None]
 
@@ -59,6 +60,8 @@ def benchmark(
     if runs < 1 or not min_s >= 0:
         raise InputError("nothing would be measured", expected="runs >= 1, min_s >= 0", got=f"{runs}, {min_s}")
     bundle = Bundle.open(bundle_path)
+    if bundle.manifest.task != "classification":
+        raise no_classifier(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
     load_average = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     labelled, images, remarks = _images(bundle, data, runs)

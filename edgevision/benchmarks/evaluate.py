@@ -16,7 +16,7 @@ from edgevision.benchmarks.choice import runnable
 from edgevision.datasets import Dataset, open_dataset
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import DatasetError, ImageError, InputError
-from edgevision.runtime.predictor import Predictor, load
+from edgevision.runtime.predictor import Predictor, load_classifier, no_classifier
 
 Progress = Callable[[str, int, int], None]
 
@@ -96,6 +96,8 @@ def evaluate(
     if artifact is not None and all:
         raise InputError("artifact and all exclude each other", got=f"artifact={artifact!r}, all=True")
     bundle = Bundle.open(bundle_path)
+    if bundle.manifest.task != "classification":
+        raise no_classifier(bundle_path)
     dataset = open_dataset(data, split, prefer="test").aligned_to(bundle.manifest.labels)
     names: Sequence[str | None] = (artifact,)
     skipped: dict[str, str] = {}
@@ -123,7 +125,7 @@ def measure_accuracy(
         BackendError: An engine is missing or failed.
     """
     with ExitStack() as stack:
-        opened = [stack.enter_context(load(bundle_path, threads=threads, artifact=name)) for name in names]
+        opened = [stack.enter_context(load_classifier(bundle_path, threads=threads, artifact=name)) for name in names]
         return _measure({each.artifact.name: each for each in opened}, dataset, progress, skip_unreadable)
 
 

@@ -49,8 +49,8 @@ def from_golden(bundle: Bundle, most: int) -> MeasuredImages:
     Raises:
         BundleError: The bundle holds none.
     """
-    inputs = bundle.golden().inputs[:most]
-    samples = [Sample(np.ascontiguousarray(pixels), None, f"golden {i}") for i, pixels in enumerate(inputs)]
+    (inputs,) = bundle.golden().inputs.values()
+    samples = [Sample(np.ascontiguousarray(pixels), None, f"golden {i}") for i, pixels in enumerate(inputs[:most])]
     return MeasuredImages(samples, "golden", "golden inputs of the bundle", "")
 
 

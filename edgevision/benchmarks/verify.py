@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 from edgevision.benchmarks.choice import runnable
 from edgevision.runtime.bundle import Bundle, entries
 from edgevision.runtime.errors import BackendError, BundleError
-from edgevision.runtime.manifest import Artifact, Manifest, to_plain
+from edgevision.runtime.manifest import Artifact, to_plain
 from edgevision.runtime.predictor import Predictor, load
 from edgevision.runtime.preprocess import normalize
+from edgevision.runtime.tensor_predictor import TensorPredictor, real_values
 
+Array = NDArray[Any]
+Arrays = dict[str, Array]
 Progress = Callable[[str, int, int], None]
 
 #: Allowed difference of one output, as a share of the golden outputs' range. Engines and processors round 8-bit
@@ -34,9 +37,11 @@ class Check:
         artifact: Name, e.g. "int8.tflite".
         engine: What ran it and in which version; "" when it did not start.
         images: How many golden inputs were run.
-        max_difference: Largest absolute difference of any output; None when it did not run.
-        tolerance: What is allowed, in the outputs' unit.
-        flips: Images whose best class is another one although the golden outputs leave no doubt about it.
+        max_difference: Largest absolute difference, of the output that uses up most of what is allowed; None when it
+            did not run.
+        tolerance: What is allowed, in that output's unit.
+        flips: Images whose best class is another one although the golden outputs leave no doubt about it; only a
+            classifier's are counted.
         error: What went wrong; "" when it ran.
     """
 
@@ -142,39 +147,53 @@ def flips(expected: NDArray[np.float32], got: NDArray[np.float32], tolerance: fl
     return int(((first - second > tolerance) & (expected.argmax(axis=1) != got.argmax(axis=1))).sum())
 
 
-def _check(bundle: Bundle, artifact: Artifact, inputs: NDArray[np.uint8], golden: NDArray[np.float32]) -> Check:
-    expected = golden.reshape(len(golden), -1)
-    tolerance = allowed(expected, artifact.precision)
+def _check(bundle: Bundle, artifact: Artifact, inputs: Arrays, golden: Arrays) -> Check:
+    """The output that differs most, measured by what is allowed for it, stands for the artifact."""
+    count = len(next(iter(inputs.values())))
     try:
         with _opened(bundle, artifact) as predictor:
             facts = predictor.describe()
-            got = np.stack([_outputs(predictor, pixels, bundle.manifest) for pixels in inputs])
+            rows = [_outputs(predictor, {k: v[i : i + 1] for k, v in inputs.items()}) for i in range(count)]
     except BackendError as error:
-        return Check(artifact.name, "", len(inputs), None, tolerance, 0, str(error))
+        return Check(artifact.name, "", count, None, 0.0, 0, str(error))
     # OpenVINO's version names its build as well.
     engine = f"{facts.get('engine', artifact.format)} {str(facts.get('version', '')).partition('-')[0]}".strip()
-    if got.shape != expected.shape:
-        problem = f"expected outputs {expected.shape}, got {got.shape}"
-        return Check(artifact.name, engine, len(inputs), None, tolerance, 0, problem)
-    difference = float(np.abs(got - expected).max())
-    if not np.isfinite(difference):
-        return Check(artifact.name, engine, len(inputs), None, tolerance, 0, "outputs are not finite")
-    return Check(artifact.name, engine, len(inputs), difference, tolerance, flips(expected, got, tolerance))
+    is_classifier = bundle.manifest.task == "classification"
+    checks = []
+    for name, answers in golden.items():
+        got = np.stack([row[name] for row in rows]) if name in rows[0] else np.zeros((count, 0), np.float32)
+        checks.append(_compared(artifact, engine, answers.reshape(count, -1), got, is_classifier))
+    return max(checks, key=lambda each: np.inf if each.max_difference is None else each.max_difference / each.tolerance)
 
 
-def _opened(bundle: Bundle, artifact: Artifact) -> Predictor:
+def _compared(artifact: Artifact, engine: str, expected: Array, got: Array, is_classifier: bool) -> Check:
+    """One output's golden values (inputs, values) and those of this machine."""
+    tolerance = allowed(expected, artifact.precision)
+    problem = f"expected outputs {expected.shape}, got {got.shape}" if got.shape != expected.shape else ""
+    difference = 0.0 if problem else float(np.abs(got - expected).max())
+    problem = problem if np.isfinite(difference) else "outputs are not finite"
+    if problem:
+        return Check(artifact.name, engine, len(expected), None, tolerance, 0, problem)
+    others = flips(expected, got, tolerance) if is_classifier else 0
+    return Check(artifact.name, engine, len(expected), difference, tolerance, others)
+
+
+def _opened(bundle: Bundle, artifact: Artifact) -> Predictor | TensorPredictor:
     import warnings
 
     with warnings.catch_warnings():  # that it failed its conversion's gate is no news here
         warnings.simplefilter("ignore", UserWarning)
-        return load(bundle.path, artifact=artifact.name, threads=1)
+        opened: Predictor | TensorPredictor = load(bundle.path, artifact=artifact.name, threads=1)
+        return opened
 
 
-def _outputs(predictor: Predictor, pixels: NDArray[np.uint8], manifest: Manifest) -> NDArray[np.float32]:
-    """The first output as real numbers, (values,), for pixels (H, W, C) as the geometry leaves them."""
-    spec, output = predictor.session.inputs[0], predictor.session.outputs[0]
-    tensor = pixels if spec.dtype == "uint8" else normalize(pixels, manifest.preprocessing)
-    values = predictor.infer({spec.name: tensor[None]})[output.name].reshape(-1).astype(np.float32)
-    if output.quant is not None:
-        values = (values - np.float32(output.quant.zero_point)) * np.float32(output.quant.scale)
-    return values
+def _outputs(predictor: Predictor | TensorPredictor, inputs: Arrays) -> Arrays:
+    """Each output as real numbers, (values,), for golden inputs (1, ...): pixels as the geometry leaves them."""
+    preprocessing, feeds = predictor.manifest.preprocessing, {}
+    for spec in predictor.session.inputs:
+        values = inputs[spec.name]
+        if values.dtype == "uint8" and spec.dtype != "uint8" and preprocessing is not None:
+            values = normalize(values, preprocessing)
+        feeds[spec.name] = values
+    found = predictor.session.run(feeds)
+    return {spec.name: real_values(found[spec.name], spec).reshape(-1) for spec in predictor.session.outputs}

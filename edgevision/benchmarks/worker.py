@@ -34,10 +34,10 @@ class Worker:
         """Imports, loads and predicts once, each timed."""
         base = peak_memory()
         start = time.perf_counter_ns()
-        from edgevision.runtime.predictor import load
+        from edgevision.runtime.predictor import load_classifier
 
         imported = time.perf_counter_ns()
-        self._predictor = load(bundle, backend="null" if null else None, threads=threads, artifact=artifact)
+        self._predictor = load_classifier(bundle, "null" if null else None, threads, artifact=artifact)
         loaded = time.perf_counter_ns()
         self._sources = sources
         first = self._run(0)

@@ -19,7 +19,7 @@ from edgevision.cli.options import (
     preprocess_option,
 )
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import ModelFormat, Precision, to_plain
+from edgevision.runtime.manifest import Artifact, ModelFormat, Precision, to_plain
 
 if TYPE_CHECKING:
     from edgevision.runtime.bundle import Bundle
@@ -29,7 +29,9 @@ GATE_FAILED = 3
 
 @click.command("convert", short_help="A Keras model in, a checked bundle of models out.")
 @click.argument("model")
-@click.option("--calibration", required=True, metavar="DATA", help="Images like those it will see; no labels needed.")
+@click.option(
+    "--calibration", required=True, metavar="DATA", help="Images like those it will see, no labels needed; or an .npz."
+)
 @click.option("--out", required=True, metavar="NAME.edge", help="The bundle to write.")
 @click.option(
     "--evaluate", metavar="DATA", help="Labelled images for the gate.  [default: agreement on held-out images]"
@@ -158,15 +160,28 @@ def summary(bundle: Bundle) -> str:
             "size": words.size(artifact.size),
             "int8 work": f"{artifact.int8_macs:.0%}",
         }
-        found = artifact.agreement
-        row["same answer as float"] = "" if found is None else f"{found.same_top1:.1%}"
-        row["points against float"] = (
-            "" if found is None else f"{found.difference:+.2f} ({found.interval[0]:+.2f} to {found.interval[1]:+.2f})"
-        )
-        rows.append({**row, "checks": check_word(artifact)})
+        rows.append({**row, **_against_float(artifact), "checks": check_word(artifact)})
     lines = [text_table(rows).rstrip("\n")]
     gate = bundle.manifest.gate
     lines += [] if gate is None else gate_lines(gate)
     lines += calibration_lines(bundle.manifest)
     lines.append(f"written: {bundle.path}" + ("" if passed(bundle) else ", marked as failed"))
     return "\n".join(lines)
+
+
+def _against_float(artifact: Artifact) -> dict[str, str]:
+    """Cells of the table: how the artifact stands to the float model."""
+    found = artifact.agreement
+    if found is None:
+        return {"same answer as float": "", "points against float": ""}
+    low, high = found.interval
+    if not found.signals:
+        same = "" if found.same_top1 is None else f"{found.same_top1:.1%}"
+        return {
+            "same answer as float": same,
+            "points against float": f"{found.difference:+.2f} ({low:+.2f} to {high:+.2f})",
+        }
+    cells = {"least signal to noise, dB": f"{found.difference:.1f} ({low:.1f} to {high:.1f})"}
+    if len(found.signals) > 1:
+        cells["by output"] = ", ".join(f"{each.output} {each.sqnr_db:.1f}" for each in found.signals)
+    return cells if found.same_top1 is None else {**cells, "same best class": f"{found.same_top1:.1%}"}

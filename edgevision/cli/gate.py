@@ -17,6 +17,8 @@ def check_word(artifact: Artifact) -> str:
 def gate_lines(gate: Gate) -> list[str]:
     """The verdict, how it was judged, and what is odd about the data."""
     asked = f"at most {points(gate.max_drop)} lost in {gate.basis} on {gate.images} images"
+    if gate.least_sqnr_db is not None:
+        asked = f"at least {gate.least_sqnr_db:g} dB signal to noise against float on {gate.images} samples"
     if gate.verdict == "undecided":
         line = f"gate undecided: {asked}, {gate.words}"
     else:

@@ -78,10 +78,11 @@ def describe(name: str, manifest: Manifest) -> str:
     from edgevision.benchmarks.report import text_table
 
     shown = ", ".join(manifest.labels[:_SHOWN_LABELS]) + (", ..." if len(manifest.labels) > _SHOWN_LABELS else "")
-    lines = [
-        f"{name}: {manifest.task}, {len(manifest.labels)} classes ({shown}), outputs {manifest.scores}",
-        f"input: {_preprocessing(manifest.preprocessing)}",
-    ]
+    lines = [f"{name}: {manifest.task}, {len(manifest.labels)} classes ({shown}), outputs {manifest.scores}"]
+    if manifest.task == "tensors":
+        lines = [f"{name}: {manifest.task}, named arrays in and out"]
+    if manifest.preprocessing is not None:
+        lines.append(f"input: {_preprocessing(manifest.preprocessing)}")
     lines += [] if manifest.gate is None else gate_lines(manifest.gate)
     lines += calibration_lines(manifest)
     lines += ["", text_table([_row(artifact) for artifact in manifest.artifacts])]

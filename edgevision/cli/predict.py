@@ -28,11 +28,11 @@ def command(
 
     An image that cannot be used is named on stderr; the others are still classified, and the exit code is 1.
     """
-    from edgevision.runtime.predictor import load
+    from edgevision.runtime.predictor import load_classifier
 
     found: list[dict[str, Any]] = []
     failed = 0
-    with results() as out, load(bundle, backend, artifact=artifact) as predictor:
+    with results() as out, load_classifier(bundle, backend, artifact=artifact) as predictor:
         for path in images:
             try:
                 result = predictor(path)

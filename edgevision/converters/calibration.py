@@ -1,7 +1,7 @@
 """Calibration images: the very pixels the device will see, in three groups that do not overlap.
 
-Calibration data is always the caller's: there is no default set. Values that are no images would be another set with
-the same groups, batches and ``report``; only ``PixelSet`` and ``image_facts`` know of pixels.
+Calibration data is always the caller's: there is no default set. Values that are no images are another set with the
+same groups, batches and ``report`` (``tensor_set.TensorSet``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edgevision.converters.calibration_report import CalibrationReport, report
 from edgevision.converters.image_facts import ImageFacts, image_facts
 from edgevision.converters.quantize.convergence import Convergence
+from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.resemblance import resemblance_warnings
 from edgevision.datasets import open_images
 from edgevision.datasets.dataset import Dataset
@@ -36,10 +37,11 @@ class PixelSet:
     Attributes:
         dataset: Where they come from.
         preprocessing: What turns them into pixels; its normalisation is not applied.
+        input_name: Name of the model's input.
     """
 
-    def __init__(self, dataset: Dataset, preprocessing: Preprocessing) -> None:
-        self.dataset, self.preprocessing = dataset, preprocessing
+    def __init__(self, dataset: Dataset, preprocessing: Preprocessing, input_name: str = "image") -> None:
+        self.dataset, self.preprocessing, self.input_name = dataset, preprocessing, input_name
         size = preprocessing.height * preprocessing.width * preprocessing.channels
         self._cache: dict[int, Pixels] | None = {} if size * len(dataset) <= _CACHE_BYTES else None
         self._facts: dict[int, ImageFacts] = {}
@@ -47,8 +49,8 @@ class PixelSet:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def batches(self, size: int = 32) -> Iterator[Pixels]:
-        """uint8 (n, H, W, C) with n = ``size`` but in the last one.
+    def batches(self, size: int = 32) -> Iterator[Batch]:
+        """{input name: uint8 (n, H, W, C)} with n = ``size`` but in the last one.
 
         Raises:
             ImageError: An image is damaged; the message names it.
@@ -56,9 +58,16 @@ class PixelSet:
         for start in range(0, len(self), size):
             yield self.head(size, start)
 
-    def head(self, count: int, start: int = 0) -> Pixels:
-        """Up to ``count`` images from ``start`` on, uint8 (n, H, W, C)."""
-        return np.stack([self._pixels(index) for index in range(start, min(start + count, len(self)))])
+    def head(self, count: int, start: int = 0) -> Batch:
+        """Up to ``count`` images from ``start`` on, {input name: uint8 (n, H, W, C)}."""
+        images = [self._pixels(index) for index in range(start, min(start + count, len(self)))]
+        return {self.input_name: np.stack(images)}
+
+    def first(self, count: int) -> PixelSet:
+        """The first ``count`` images."""
+        if count >= len(self):
+            return self
+        return PixelSet(self.dataset.subset(range(count)), self.preprocessing, self.input_name)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,6 +97,15 @@ class PixelSet:
         return pixels
 
 
+def split(count: int, seed: int = 0) -> tuple[list[NDArray[np.int64]], bool]:
+    """Which of ``count`` samples set ranges, choose and judge, and whether they are too few, so that all do all."""
+    order = np.random.default_rng(seed).permutation(count)  # folders come sorted by class
+    if count < 10:
+        return [order] * 3, True
+    ends = np.cumsum([min(_RANGES, count * 2 // 5), min(_CHOICE, count // 5), _JUDGEMENT])
+    return [order[a:b] for a, b in zip([0, *ends], ends)], False
+
+
 class CalibrationSet:
     """Unlabelled images in three groups: one sets ranges, one chooses between candidates, one judges the result.
 
@@ -99,19 +117,19 @@ class CalibrationSet:
         sha256: Content hash of all images used.
     """
 
-    def __init__(self, data: str | Path, preprocessing: Preprocessing, seed: int = 0) -> None:
+    def __init__(
+        self, data: str | Path, preprocessing: Preprocessing, input_name: str = "image", *, seed: int = 0
+    ) -> None:
         dataset = open_images(data)
         if len(dataset) == 0:
             raise DatasetError(
                 f"{data} holds no images", expected="at least one image to calibrate with", cure="check the path"
             )
-        count = len(dataset)
-        order = np.random.default_rng(seed).permutation(count)  # folders come sorted by class
-        self.is_shared = count < 10
-        ends = np.cumsum([min(_RANGES, count * 2 // 5), min(_CHOICE, count // 5), _JUDGEMENT])
-        groups = [order] * 3 if self.is_shared else [order[a:b] for a, b in zip([0, *ends], ends)]
-        self.ranges, self.choice, self.judgement = (PixelSet(dataset.subset(group), preprocessing) for group in groups)
-        used = order if self.is_shared else order[: ends[-1]]
+        groups, self.is_shared = split(len(dataset), seed)
+        self.ranges, self.choice, self.judgement = (
+            PixelSet(dataset.subset(group), preprocessing, input_name) for group in groups
+        )
+        used = groups[0] if self.is_shared else np.concatenate(groups)
         self.count = len(used)
         self.sha256 = dataset.subset(used).content_hash()
 

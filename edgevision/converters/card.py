@@ -13,35 +13,54 @@ _HEAD = (
 
 def model_card(name: str, manifest: Manifest) -> str:
     """Markdown text: what it does, how to use it, what it takes, what was checked."""
-    p, source = manifest.preprocessing, manifest.provenance["source"]["name"]
-    antialias = "on" if p.antialias else "off"
+    source, is_classifier = manifest.provenance["source"]["name"], manifest.task == "classification"
+    what = f"Classification into {len(manifest.labels)} classes" if is_classifier else "Named arrays in and out"
+    call = 'predictor("photo.jpg").top(3)' if is_classifier else "predictor.run({...})"
+    call = call if is_classifier or manifest.preprocessing is None else 'predictor("photo.jpg")'
     lines = [
         f"# {name}",
         "",
-        f"{manifest.task.capitalize()} into {len(manifest.labels)} classes, made by edgevision from `{source}`.",
+        f"{what}, made by edgevision from `{source}`.",
         "",
         "```python",
         "import edgevision",
         f'with edgevision.load("{name}") as predictor:',
-        '    print(predictor("photo.jpg").top(3))',
+        f"    print({call})",
         "```",
         "",
-        f"Input: {p.height}x{p.width} {p.color}, resized by {p.resize} ({p.interpolation}, antialias {antialias}).",
-        "",
+        *_tensors(manifest),
     ]
     if manifest.gate is not None:
         lines += [_verdict(manifest.gate), "", *(f"- {line}." for line in _data(manifest, manifest.gate)), ""]
+    if not is_classifier:
+        return "\n".join([*lines, *signal_table(manifest.artifacts), ""])
     lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
     lines += _top5(manifest.artifacts)
     return "\n".join([*lines, "Classes: " + ", ".join(manifest.labels), ""])
+
+
+def _tensors(manifest: Manifest) -> list[str]:
+    """What goes in and comes out."""
+    p, lines = manifest.preprocessing, []
+    if p is not None:
+        antialias = "on" if p.antialias else "off"
+        size = f"{p.height}x{p.width} {p.color}"
+        lines = [f"Input: {size}, resized by {p.resize} ({p.interpolation}, antialias {antialias}).", ""]
+    if manifest.task == "tensors":
+        for title, specs in (("In", manifest.artifacts[0].inputs), ("Out", manifest.artifacts[0].outputs)):
+            lines += [f"- {title}: `{spec.name}` {spec.dtype} {spec.shape}" for spec in specs]
+        lines.append("")
+    return lines
 
 
 def _verdict(gate: Gate) -> str:
     undecided = gate.verdict == "undecided"
     verdict = gate.words if undecided else "passed" if gate.passed else "FAILED"
     note = f" ({gate.note})" if gate.note else ""
-    limit = f"at most {gate.max_drop:g} point{'' if gate.max_drop == 1 else 's'} lost"
-    return f"Accuracy gate: **{verdict}** on {gate.images} images, by {gate.basis}, {limit}{note}."
+    limit, samples = f"at most {gate.max_drop:g} point{'' if gate.max_drop == 1 else 's'} lost", "images"
+    if gate.least_sqnr_db is not None:
+        limit, samples = f"at least {gate.least_sqnr_db:g} dB signal to noise in every output", "samples"
+    return f"Accuracy gate: **{verdict}** on {gate.images} {samples}, by {gate.basis}, {limit}{note}."
 
 
 def _data(manifest: Manifest, gate: Gate) -> list[str]:
@@ -49,10 +68,12 @@ def _data(manifest: Manifest, gate: Gate) -> list[str]:
     used = manifest.provenance["calibration"]["used"]
     lines = [f"Calibration: {used['summary']}"]
     if gate.overlap is not None:
-        lines.append(f"Calibration images among the {gate.images} judging ones: {gate.overlap}")
+        samples = "images" if manifest.task == "classification" else "samples"
+        lines.append(f"Calibration {samples} among the {gate.images} judging ones: {gate.overlap}")
     settled = used["convergence_summary"]
     lines += [settled[0].upper() + settled[1:]] if settled else []
-    lines.append(f"Images that an artifact answers otherwise than the float model: {FLIPS}")
+    if manifest.task == "classification":
+        lines.append(f"Images that an artifact answers otherwise than the float model: {FLIPS}")
     return [*lines, *(f"**Warning**: {each}" for each in gate.warnings)]
 
 
@@ -75,11 +96,28 @@ def _row(item: Artifact) -> str:
         cells += [
             "" if agreement.top1 is None else f"{agreement.top1:.2%}",
             "" if agreement.float_top1 is None else f"{agreement.float_top1:.2%}",
-            f"{agreement.same_top1:.2%}",
+            "" if agreement.same_top1 is None else f"{agreement.same_top1:.2%}",
             f"{agreement.difference:+.2f} ({low:+.2f} to {high:+.2f})",
             "" if agreement.mcnemar_p is None else f"{agreement.mcnemar_p:.2g}",
         ]
     return "| " + " | ".join([*cells, _checks(item)]) + " |"
+
+
+def signal_table(artifacts: tuple[Artifact, ...]) -> list[str]:
+    """One row per output of each artifact, of the task "tensors"."""
+    lines = [
+        "| artifact | KiB | multiply-accumulates in int8 | output | signal to noise, dB, 95 % interval "
+        "| same best class as float | checks |",
+        "|---|--:|--:|---|--:|--:|---|",
+    ]
+    for item in artifacts:
+        first = [item.name, f"{item.size / 1024:.0f}", f"{item.int8_macs:.0%}"]
+        for signal in () if item.agreement is None else item.agreement.signals:
+            low, high = signal.interval
+            ratio = f"{signal.sqnr_db:.1f} ({low:.1f} to {high:.1f})"
+            same = "" if signal.same_top1 is None else f"{signal.same_top1:.2%}"
+            lines.append("| " + " | ".join([*first, signal.output, ratio, same, _checks(item)]) + " |")
+    return lines
 
 
 def _checks(item: Artifact) -> str:

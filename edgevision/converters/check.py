@@ -1,9 +1,10 @@
-"""Every check on the exported files: parity with the Keras models, and the accuracy gate."""
+"""Every check on a classifier's exported files: parity with the Keras models, and the accuracy gate."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from edgevision.benchmarks.accuracy import ranks
 from edgevision.converters.flips import flips, flips_bytes
 from edgevision.converters.gate import judge
-from edgevision.converters.parity import Answers, compare, probabilities
-from edgevision.runtime.manifest import Artifact, Manifest
+from edgevision.converters.parity import Answers, Outputs, compare, probabilities
+from edgevision.runtime.manifest import Artifact, Manifest, Scores
 
 Targets = NDArray[np.int64] | None
 
@@ -27,11 +28,13 @@ def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Tar
         targets: True class per image; None without labels.
         max_drop: Allowed loss, points.
     """
-    outputs = answers.artifacts[artifact.name]
-    reference = answers.quantized if artifact.precision == "int8" else answers.source
-    scores, classes = manifest.scores, len(manifest.labels)
+    exact, rounded, outputs = (
+        _only(each) for each in (answers.source, answers.quantized, answers.artifacts[artifact.name])
+    )
+    reference = rounded if artifact.precision == "int8" else exact
+    scores, classes = _scores(manifest), len(manifest.labels)
     parity = compare(reference, outputs, artifact.precision, scores, classes)
-    before, after = (probabilities(each, scores, classes) for each in (answers.source, outputs))
+    before, after = (probabilities(each, scores, classes) for each in (exact, outputs))
     agreement = judge(
         before.argmax(1).astype(np.int64),
         after.argmax(1).astype(np.int64),
@@ -52,10 +55,20 @@ def flips_file(answers: Answers, manifest: Manifest, targets: Targets, names: Se
         targets: True class per image; None without labels.
         names: Name per image; None leaves them out.
     """
-    labels = manifest.labels
-    before = probabilities(answers.source, manifest.scores, len(labels))
+    labels, scores = manifest.labels, _scores(manifest)
+    before = probabilities(_only(answers.source), scores, len(labels))
     found = {
-        name: flips(before, probabilities(outputs, manifest.scores, len(labels)), labels, targets, names)
+        name: flips(before, probabilities(_only(outputs), scores, len(labels)), labels, targets, names)
         for name, outputs in answers.artifacts.items()
     }
     return flips_bytes(found, len(before))
+
+
+def _only(outputs: Outputs) -> NDArray[Any]:
+    (values,) = outputs.values()
+    return values
+
+
+def _scores(manifest: Manifest) -> Scores:
+    assert manifest.scores is not None, "a classifier's outputs are scores"
+    return manifest.scores

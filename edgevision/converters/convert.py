@@ -9,26 +9,27 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from edgevision.converters.calibration import CalibrationSet, PixelSet
+from edgevision.converters.calibration import CalibrationSet
 from edgevision.converters.card import model_card
 from edgevision.converters.check import check, flips_file
 from edgevision.converters.child import convert_file
 from edgevision.converters.export import export_all, open_artifact
 from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
-from edgevision.converters.golden import COUNT, make_golden, synthetic_pixels
-from edgevision.converters.labels import settle_labels
+from edgevision.converters.golden import COUNT, make_golden, synthetic
 from edgevision.converters.limits import Limits
-from edgevision.converters.parity import answer
+from edgevision.converters.parity import Answers, answer
 from edgevision.converters.provenance import provenance
 from edgevision.converters.quantize.observe import batch_size
 from edgevision.converters.quantize.quantize import Quantized, quantize
+from edgevision.converters.samples import Samples, open_samples
+from edgevision.converters.signal_gate import check_signals
 from edgevision.converters.source import SourceModel, load_source
-from edgevision.datasets import open_dataset
+from edgevision.converters.tensor_set import TensorSet
 from edgevision.runtime.bundle import Bundle, file_entry, golden_bytes, write_bundle
 from edgevision.runtime.bundle_writer import check_target
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import Gate, Manifest, ModelFormat, Precision
+from edgevision.runtime.manifest import Artifact, Gate, Manifest, ModelFormat, Precision
 from edgevision.runtime.spec import Interpolation, ResizePolicy
 
 #: progress(stage, done, total)
@@ -67,13 +68,16 @@ def convert(
     one.
 
     Args:
-        model: Path of a .keras or .h5 file (Keras 2 or 3) or of a SavedModel directory, or a keras.Model; an image
-            classifier.
-        calibration: Images without labels, any folder layout, zip or .npz: what the device will see.
+        model: Path of a .keras or .h5 file (Keras 2 or 3) or of a SavedModel directory, or a keras.Model. One image in
+            and (batch, classes) out is a classifier; anything else becomes a bundle of the task "tensors".
+        calibration: Images without labels, any folder layout, zip or .npz: what the device will see. For a model that
+            takes no single image an .npz whose arrays bear the inputs' names, samples first, in the model's own units.
         out: Directory to write, usually NAME.edge.
         evaluate: Labelled images for the accuracy gate (the test split if there is one). None: the gate counts how
-            often each artifact agrees with the float model on calibration images that nothing else used.
+            often each artifact agrees with the float model on calibration images that nothing else used. For a model
+            that is no classifier data like ``calibration``, on which outputs are compared with float.
         labels: Class names in the order of the model's outputs; None takes them from the model, else from the data.
+            A classifier's only, like ``max_drop``.
         preprocess: How pixels were prepared in training (``spec.NORMALIZATIONS``); None reads it from the model.
         input_size: (height, width), pixels, for models that leave it open.
         resize: "stretch", "crop" or "letterbox"; used unless the model carries its own, like the next two.
@@ -141,15 +145,12 @@ def convert_here(
         interpolation=interpolation,
         antialias=antialias,
         trust=trust,
+        calibration=calibration,
     )
-    tested = None if evaluate is None else open_dataset(evaluate, prefer="test")
-    manifest = Manifest(
-        "classification", settle_labels(source, labels, tested, calibration), source.scores, source.preprocessing
-    )
-    tested = None if tested is None else tested.aligned_to(manifest.labels)
-    images = CalibrationSet(calibration, source.preprocessing)
+    data = open_samples(source, calibration, evaluate, labels, len(wanted) + 2)
+    manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
     steps("quantising")
-    quantized = _quantize(source, images)
+    quantized = _quantize(source, data.calibration)
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         exported = export_all(
@@ -157,23 +158,23 @@ def convert_here(
         )
         sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
         steps("checking")
-        judged = images.judgement if tested is None else PixelSet(tested, source.preprocessing)
-        targets = None if tested is None else tested.targets
-        answers = answer(source, quantized.model(), sessions, judged.batches(batch_size(source.graph)))
+        answers = answer(source, quantized.model(), sessions, data.judged.batches(batch_size(source.graph)))
         manifest = dataclasses.replace(
             manifest,
-            artifacts=tuple(check(item, answers, manifest, targets, max_drop) for item in exported),
-            provenance=provenance(source, quantized, images, manifest.labels, tested, golden),
+            artifacts=tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported),
+            provenance=provenance(source, quantized, data, golden),
         )
-        gate = _gate(manifest, images, judged, tested is not None, max_drop)
-        manifest = dataclasses.replace(manifest, gate=gate)
-        shape = source.graph.input.shape
-        pixels = judged.head(COUNT) if golden == "real" else synthetic_pixels((shape[0], shape[1], shape[2]))
+        manifest = dataclasses.replace(manifest, gate=_gate(manifest, data, max_drop))
+        inputs = (
+            data.judged.head(COUNT) if golden == "real" else synthetic(source.graph.inputs, data.judged.head(COUNT))
+        )
         extra = {
-            FLIPS: flips_file(answers, manifest, targets, judged.names if golden == "real" else None),
-            "golden.npz": golden_bytes(make_golden(pixels, sessions)),
+            "golden.npz": golden_bytes(make_golden(inputs, sessions)),
             "README.md": model_card(Path(out).name, manifest).encode(),
         }
+        if source.task == "classification":
+            names = data.judged.names if golden == "real" else None
+            extra[FLIPS] = flips_file(answers, manifest, data.targets, names)
         steps("writing the bundle")
         return _write(Path(out), manifest, folder, extra, force)
 
@@ -206,20 +207,29 @@ def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: st
         raise InputError("max_drop is not usable", expected="points from 0 to 100", got=str(max_drop))
 
 
-def _quantize(source: SourceModel, images: CalibrationSet) -> Quantized:
+def _quantize(source: SourceModel, images: CalibrationSet | TensorSet) -> Quantized:
     size = batch_size(source.graph)
     correction = images.ranges.head(4 * size)
     ranges, choice = (lambda: images.ranges.batches(size)), (lambda: images.choice.batches(size))
     return quantize(source.graph, source.scores, ranges, correction, choice)
 
 
-def _gate(manifest: Manifest, images: CalibrationSet, judged: PixelSet, has_labels: bool, max_drop: float) -> Gate:
+def _checked(
+    item: Artifact, answers: Answers, manifest: Manifest, source: SourceModel, data: Samples, max_drop: float
+) -> Artifact:
+    if source.task == "tensors":
+        return check_signals(item, answers, source.graph)
+    return check(item, answers, manifest, data.targets, max_drop)
+
+
+def _gate(manifest: Manifest, data: Samples, max_drop: float) -> Gate:
+    images, judged = data.calibration, data.judged
     # Judging images that come from the calibration data itself are the same to look at, and may be the same.
-    overlap = None if images.is_shared and not has_labels else images.overlap(judged)
-    odd = images.warnings(judged if has_labels else None)
-    return verdict(
-        manifest.artifacts, max_drop, has_labels, len(judged), images.is_shared, overlap=overlap, warnings=odd
-    )
+    overlap = None if images.is_shared and not data.is_separate else images.overlap(judged)  # type: ignore[arg-type]
+    odd = images.warnings(judged if data.is_separate else None)  # type: ignore[arg-type]  # both are of one kind
+    basis = "signal" if manifest.task == "tensors" else "agreement" if data.targets is None else "accuracy"
+    is_shared = images.is_shared and not data.is_separate
+    return verdict(manifest.artifacts, max_drop, basis, len(judged), is_shared, overlap=overlap, warnings=odd)
 
 
 def _write(out: Path, manifest: Manifest, folder: Path, extra: dict[str, bytes], force: bool) -> Bundle:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from edgevision.converters import formats
-from edgevision.converters.formats.exported import INPUT, OUTPUT, Int8Share, Source
+from edgevision.converters.formats.exported import Int8Share, Source
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.runtime.backends import open_session
@@ -32,7 +32,7 @@ def export_all(
     """Write the files into ``folder``.
 
     Args:
-        graph: Float graph, raw pixels in.
+        graph: Float graph.
         quantized: The quantised one.
         manifest: What goes into every file: task, labels, scores, preprocessing.
         folder: Where to write.
@@ -54,8 +54,11 @@ def export_all(
 def _export(source: Source, format_name: str, path: Path, manifest: Manifest) -> Artifact:
     with making(path, cure="leave this format out (--formats), or replace the layer that it names"):
         formats.of(format_name).export(source, path)
-    shape, classes = source.graph.input.shape, source.graph.ops[source.graph.output].shape
-    return describe(path, format_name, source.precision, manifest, shape, classes, kept_in_float(source.graph))
+    graph = source.graph
+    inputs = tuple(TensorSpec(op.name, (1, *op.shape), op.dtype) for op in graph.inputs)
+    ends = {key: graph.ops[name] for key, name in graph.outputs.items()}
+    outputs = tuple(TensorSpec(key, (1, *op.shape), op.dtype) for key, op in ends.items())
+    return describe(path, format_name, source.precision, manifest, (inputs, outputs), kept_in_float(graph))
 
 
 @contextlib.contextmanager
@@ -80,8 +83,7 @@ def describe(
     format_name: str,
     precision: Precision,
     manifest: Manifest,
-    shape: tuple[int, ...],
-    outputs: tuple[int, ...],
+    tensors: tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]],
     kept: Sequence[FloatOp] = (),
 ) -> Artifact:
     """What a written model file is, counted in it; its essentials are stored in it.
@@ -91,8 +93,7 @@ def describe(
         format_name: Its format.
         precision: Its precision.
         manifest: What goes into the file: task, labels, scores, preprocessing.
-        shape: (H, W, C) of the input.
-        outputs: Shape of the output without the batch.
+        tensors: Its inputs and its outputs.
         kept: Layers known to be in float; named instead of the operators they became.
     """
     exporter = formats.of(format_name)
@@ -102,8 +103,8 @@ def describe(
         cast(ModelFormat, format_name),
         precision,
         files=(),
-        inputs=(TensorSpec(INPUT, (1, *shape), "uint8"),),
-        outputs=(TensorSpec(OUTPUT, (1, *outputs), "float32"),),
+        inputs=tensors[0],
+        outputs=tensors[1],
         int8_macs=share.macs,
         int8_weight_bytes=share.weight_bytes,
         float_ops=_float_rest(kept, share) if precision == "int8" else (),

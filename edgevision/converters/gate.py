@@ -38,6 +38,9 @@ Hits = NDArray[np.bool_]
 #: Without labels, how many answers may change per point that may be lost. A changed answer is not a lost one: among
 #: classes that are hard to tell apart, about as many become right as become wrong.
 CHANGES_PER_POINT = 2.0
+#: Of outputs that are no class scores: the least signal-to-quantisation-noise ratio against float, decibel. 20 dB is
+#: noise of a tenth of the signal's spread: what a mask or a measurement can bear, and what 8 bits can reach.
+LEAST_SQNR_DB = 20.0
 
 
 def judge(
@@ -85,7 +88,7 @@ def _shares(targets: Classes | None, before: Hits, after: Hits) -> tuple[float |
 def verdict(
     artifacts: Iterable[Artifact],
     max_drop: float,
-    has_labels: bool,
+    basis: str,
     images: int,
     is_shared: bool,
     *,
@@ -97,7 +100,7 @@ def verdict(
     Args:
         artifacts: Checked.
         max_drop: Allowed loss, points.
-        has_labels: Whether true classes judged.
+        basis: What judged: "accuracy" (true classes), "agreement" or "signal" (``signal_gate``).
         images: How many images judged.
         is_shared: Whether the judging images had to be calibration images.
         overlap: How many calibration images are among the judging ones.
@@ -109,20 +112,22 @@ def verdict(
     result: Verdict = "fail" if failed else "undecided" if unsure else "pass"
     needed = [found.images_needed for found in unsure if found.images_needed is not None]
     most = max(needed) if result == "undecided" and len(needed) == len(unsure) else None
-    note = "; ".join(_notes(failed, max_drop, has_labels, is_shared))
-    basis = "accuracy" if has_labels else "agreement"
-    return Gate(not failed, max_drop, basis, images, note, result, most, overlap, tuple(warnings))
+    note = "; ".join(_notes(failed, max_drop, basis, is_shared))
+    limit = LEAST_SQNR_DB if basis == "signal" else None
+    return Gate(not failed, max_drop, basis, images, note, result, most, overlap, tuple(warnings), limit)
 
 
-def _notes(failed: Sequence[str], max_drop: float, has_labels: bool, is_shared: bool) -> list[str]:
+def _notes(failed: Sequence[str], max_drop: float, basis: str, is_shared: bool) -> list[str]:
     notes = []
-    if not has_labels:
+    if basis == "agreement":
         changes = max_drop * CHANGES_PER_POINT
         notes = [
             f"no labelled images: judged by agreement with the float model, at most {changes:g} % of answers changed"
         ]
-    if is_shared and not has_labels:
-        notes.append("too few images to keep the judging ones out of calibration")
+    if is_shared and basis != "accuracy":
+        notes.append(
+            f"too few {'samples' if basis == 'signal' else 'images'} to keep the judging ones out of calibration"
+        )
     if failed:
         notes.append("failed: " + ", ".join(failed))
     return notes

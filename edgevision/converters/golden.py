@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.parity import run_one
+from edgevision.converters.parity import run_each
+from edgevision.converters.quantize.graph import Op
+from edgevision.converters.quantize.observe import Batch
 from edgevision.runtime.bundle import Golden
 from edgevision.runtime.session import Session
 
@@ -13,15 +17,14 @@ from edgevision.runtime.session import Session
 COUNT = 8
 
 
-def make_golden(pixels: NDArray[np.uint8], sessions: dict[str, Session]) -> Golden:
-    """Outputs of every artifact for these images.
+def make_golden(inputs: Batch, sessions: dict[str, Session]) -> Golden:
+    """Outputs of every artifact for these inputs.
 
     Args:
-        pixels: uint8 (N, H, W, C), the model's input pixels.
+        inputs: Named arrays (N, ...) as the artifacts take them; an image's are pixels, uint8 (N, H, W, C).
         sessions: An open session per artifact name.
     """
-    outputs = {name: np.stack([run_one(session, image) for image in pixels]) for name, session in sessions.items()}
-    return Golden(pixels, outputs)
+    return Golden(inputs, {name: run_each(session, inputs) for name, session in sessions.items()})
 
 
 def synthetic_pixels(shape: tuple[int, int, int], count: int = COUNT, seed: int = 0) -> NDArray[np.uint8]:
@@ -35,3 +38,23 @@ def synthetic_pixels(shape: tuple[int, int, int], count: int = COUNT, seed: int 
         for image in coarse
     ]
     return np.ascontiguousarray(np.moveaxis(np.array(planes, np.uint8), 1, -1))
+
+
+def synthetic(inputs: Sequence[Op], real: Batch, seed: int = 0) -> Batch:
+    """Made-up inputs like ``real`` ones: smooth random images, or values evenly spread between the least and greatest.
+
+    Args:
+        inputs: The graph's inputs.
+        real: Named arrays (n, ...); nothing but their extremes is taken over.
+        seed: Decides the values.
+    """
+    random, made = np.random.default_rng(seed), {}
+    for op in inputs:
+        values, shape = real[op.name], (COUNT, *op.shape)
+        if op.dtype == "uint8":
+            made[op.name] = synthetic_pixels((shape[1], shape[2], shape[3]), seed=seed)
+        elif op.dtype == "int32":
+            made[op.name] = random.integers(values.min(), values.max(), shape, np.int32, endpoint=True)
+        else:
+            made[op.name] = random.uniform(values.min(), values.max(), shape).astype(np.float32)
+    return made

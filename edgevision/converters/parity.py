@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.converters.quantize import build
+from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.source import SourceModel
 from edgevision.runtime.manifest import Parity, Precision, Scores
-from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.session import Session
 from edgevision.runtime.tasks.classification import scores_from
 
-Outputs = NDArray[np.float32]
+Scored = NDArray[np.float32]
+Outputs = dict[str, NDArray[Any]]
 
 #: Least signal-to-noise ratio of an artifact against the Keras model it came from, decibel. Engines round 8-bit values
 #: at slightly different places, float engines only add in another order.
@@ -27,44 +29,44 @@ EXACT_DB = 999.0
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs float32 (images, values) of the source model, the quantised Keras model and every artifact."""
+    """Outputs (samples, ...), by name, of the source model, the quantised Keras model and every artifact."""
 
     source: Outputs
     quantized: Outputs
     artifacts: dict[str, Outputs]
 
 
-def answer(
-    source: SourceModel, quantized: Any, sessions: dict[str, Session], batches: Iterable[NDArray[np.uint8]]
-) -> Answers:
+def answer(source: SourceModel, quantized: Any, sessions: dict[str, Session], batches: Iterable[Batch]) -> Answers:
     """Run everything over all batches once.
 
     Args:
         source: The float model; gets normalised pixels, as it was trained, so that folding is checked too.
-        quantized: The fake-quantised Keras model; raw pixels in.
+        quantized: The fake-quantised Keras model.
         sessions: An open session per artifact name.
-        batches: uint8 (n, H, W, C).
+        batches: Named arrays as the artifacts take them.
     """
-    exact: list[Any] = []
-    rounded: list[Any] = []
-    answers: dict[str, list[Any]] = {name: [] for name in sessions}
-    for pixels in batches:
-        exact.append(np.asarray(source.model(normalize(pixels, source.preprocessing), training=False)))
-        rounded.append(np.asarray(quantized(pixels.astype(np.float32), training=False)))
+    exact, rounded = [], []
+    answers: dict[str, list[Outputs]] = {name: [] for name in sessions}
+    for batch in batches:
+        exact.append(source.answer(batch))
+        rounded.append(build.answer(quantized, source.graph, batch))
         for name, session in sessions.items():
-            answers[name].extend(run_one(session, image) for image in pixels)
-    stacked = {name: np.stack(rows) for name, rows in answers.items()}
-    return Answers(np.concatenate(exact), np.concatenate(rounded), stacked)
+            answers[name].append(run_each(session, batch))
+    return Answers(_joined(exact), _joined(rounded), {name: _joined(rows) for name, rows in answers.items()})
 
 
-def run_one(session: Session, pixels: NDArray[np.uint8]) -> Outputs:
-    """The outputs (values,) of one artifact for raw pixels (H, W, C)."""
-    (output,) = session.run({session.inputs[0].name: pixels[None]}).values()
-    result: Outputs = output[0]
-    return result
+def run_each(session: Session, batch: Batch) -> Outputs:
+    """The outputs (n, ...) of one artifact for named arrays (n, ...), which it takes one sample at a time."""
+    samples = len(next(iter(batch.values())))
+    rows = [session.run({name: values[i : i + 1] for name, values in batch.items()}) for i in range(samples)]
+    return _joined(rows)
 
 
-def compare(reference: Outputs, outputs: Outputs, precision: Precision, scores: Scores, labels: int) -> Parity:
+def _joined(rows: Sequence[Outputs]) -> Outputs:
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+def compare(reference: Scored, outputs: Scored, precision: Precision, scores: Scores, labels: int) -> Parity:
     """How closely ``outputs`` follow ``reference``, both (images, values)."""
     ratio = sqnr_db(reference, outputs)
     same = float((top1(reference, scores, labels) == top1(outputs, scores, labels)).mean())
@@ -72,7 +74,7 @@ def compare(reference: Outputs, outputs: Outputs, precision: Precision, scores: 
     return Parity(len(outputs), ratio, error, same, ratio >= LIMITS_DB[precision])
 
 
-def sqnr_db(reference: Outputs, outputs: Outputs) -> float:
+def sqnr_db(reference: Scored, outputs: Scored) -> float:
     """Signal-to-quantisation-noise ratio in decibel.
 
     The signal is the reference less its mean over images: what is the same for all images tells none of them apart.
@@ -87,12 +89,12 @@ def sqnr_db(reference: Outputs, outputs: Outputs) -> float:
     return 10 * math.log10(power / noise) if power else -EXACT_DB
 
 
-def top1(outputs: Outputs, scores: Scores, labels: int) -> NDArray[np.int64]:
+def top1(outputs: Scored, scores: Scores, labels: int) -> NDArray[np.int64]:
     """Index of the best class per image, int64 (images,)."""
     best: NDArray[np.int64] = probabilities(outputs, scores, labels).argmax(1).astype(np.int64)
     return best
 
 
-def probabilities(outputs: Outputs, scores: Scores, labels: int) -> Outputs:
+def probabilities(outputs: Scored, scores: Scores, labels: int) -> Scored:
     """float32 (images, labels), 0..1, by the very post-processing the device uses."""
     return np.stack([scores_from(row, scores, labels) for row in outputs])

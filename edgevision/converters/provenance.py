@@ -6,14 +6,13 @@ import contextlib
 import datetime
 import importlib.metadata
 import platform
-from collections.abc import Sequence
 from typing import Any
 
-from edgevision.converters.calibration import CalibrationSet
 from edgevision.converters.calibration_report import CalibrationReport
 from edgevision.converters.quantize.quantize import Quantized
+from edgevision.converters.samples import Samples
 from edgevision.converters.source import SourceModel
-from edgevision.datasets.dataset import Dataset
+from edgevision.converters.tensor_set import TensorReport
 from edgevision.runtime.manifest import to_plain
 
 _TOOLS = (
@@ -30,18 +29,10 @@ _TOOLS = (
 )
 
 
-def provenance(
-    source: SourceModel,
-    quantized: Quantized,
-    images: CalibrationSet,
-    labels: Sequence[str],
-    tested: Dataset | None,
-    golden: str,
-) -> dict[str, Any]:
+def provenance(source: SourceModel, quantized: Quantized, data: Samples, golden: str) -> dict[str, Any]:
     """Plain values for the manifest: hashes, recipe, what calibrated, tool versions, time (UTC)."""
-    evaluation = None
-    if tested is not None:
-        evaluation = {"images": len(tested), "split": tested.split, "sha256": tested.content_hash()}
+    images = data.calibration
+    error = "noise_share" if source.scores is None else "divergence_nats"
     return {
         "source": {"name": source.name, "sha256": source.sha256},
         "calibration": {
@@ -50,9 +41,9 @@ def provenance(
             "choice": len(images.choice),
             "judgement": len(images.judgement),
             "sha256": images.sha256,
-            "used": _calibration(images.report(labels, quantized.convergence)),
+            "used": _calibration(images.report(data.labels, quantized.convergence)),
         },
-        "evaluation": evaluation,
+        "evaluation": data.evaluation,
         "golden": golden,
         "recipe": {
             "name": "static_wi8_ai8",
@@ -60,14 +51,14 @@ def provenance(
             "activations": "uint8 grid, asymmetric, per tensor",
             "ranges": quantized.ranges_by,
             "bias_corrected": quantized.bias_corrected,
-            "divergence_nats": quantized.errors,
+            error: quantized.errors,
         },
         "versions": {"python": platform.python_version(), **_versions()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
 
 
-def _calibration(found: CalibrationReport) -> dict[str, Any]:
+def _calibration(found: CalibrationReport | TensorReport) -> dict[str, Any]:
     plain: dict[str, Any] = to_plain(found)
     del plain["sha256"]  # stands beside it
     return {"summary": found.words, "convergence_summary": found.convergence and found.convergence.words, **plain}

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevision.converters.files import content_hash, read_model
 from edgevision.converters.metadata import read_metadata
 from edgevision.converters.quantize.fold import close_with_activation, fold, prepend_normalization
-from edgevision.converters.quantize.graph import Graph
-from edgevision.converters.quantize.trace import trace
+from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.observe import Batch
+from edgevision.converters.quantize.trace import trace_tensors
+from edgevision.converters.source_ends import Ends, refuse_image_options, settle_ends
 from edgevision.runtime.errors import BundleError, InputError, ModelError
 from edgevision.runtime.manifest import Scores, from_plain
+from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import Interpolation, Preprocessing, ResizePolicy, named_preprocessing
 
 _CHOICES = "--preprocess raw (0..255), unit (0..1), tf (-1..1), torch or caffe"
@@ -26,13 +30,13 @@ class SourceModel:
     """A trained Keras model ready to convert.
 
     Attributes:
-        model: keras.Model; takes what ``preprocessing`` makes, float32 (batch, H, W, C).
-        graph: Its operations, folded, taking raw pixels.
+        model: keras.Model; takes what ``preprocessing`` makes, float32 (batch, H, W, C), or the model's own values.
+        graph: Its operations, folded; takes raw pixels, or the model's own values.
         name: File name, or the model's own name.
         sha256: Hex digest of the file; "" for a model in memory.
         labels: Class names stored with the model; None when it has none.
-        preprocessing: From a decoded image to the model's input.
-        scores: What its outputs are.
+        preprocessing: From a decoded image to the model's input; None when it takes no images.
+        scores: What a classifier's outputs are; None of a model of the task "tensors".
     """
 
     model: Any
@@ -40,14 +44,37 @@ class SourceModel:
     name: str
     sha256: str
     labels: tuple[str, ...] | None
-    preprocessing: Preprocessing
-    scores: Scores
+    preprocessing: Preprocessing | None
+    scores: Scores | None
+
+    @property
+    def task(self) -> str:
+        """ "classification", or "tensors": named arrays in, named arrays out."""
+        return "tensors" if self.scores is None else "classification"
 
     @property
     def classes(self) -> int:
-        """How many class names it needs: a single sigmoid output tells two classes apart."""
+        """How many class names a classifier needs: a single sigmoid output tells two classes apart."""
         outputs = self.graph.ops[self.graph.output].shape[0]
         return 2 if outputs == 1 else outputs
+
+    def answer(self, batch: Batch) -> Batch:
+        """What the model itself makes of named arrays that are as the artifacts take them, by name of the output."""
+        import keras
+
+        values = [self._prepared(op, batch[op.name]) for op in self.graph.inputs]
+        found = keras.tree.flatten(self._callable(values if len(values) > 1 else values[0], training=False))
+        return {name: np.asarray(value) for name, value in zip(self.graph.outputs, found, strict=True)}
+
+    def _prepared(self, op: Op, values: NDArray[Any]) -> NDArray[Any]:
+        return values if self.preprocessing is None or op.dtype != "uint8" else normalize(values, self.preprocessing)
+
+    @functools.cached_property
+    def _callable(self) -> Any:
+        """The model, taking a list where it takes several arrays, however they are nested."""
+        import keras
+
+        return self.model if len(self.model.inputs) == 1 else keras.Model(self.model.inputs, self.model.outputs)
 
 
 def load_source(
@@ -59,8 +86,9 @@ def load_source(
     interpolation: Interpolation = "bilinear",
     antialias: bool = True,
     trust: bool = False,
+    calibration: str | Path | None = None,
 ) -> SourceModel:
-    """Read a model and settle its input.
+    """Read a model and settle its inputs.
 
     Args:
         model: Path of a .keras or .h5 file (Keras 2 or 3) or of a SavedModel directory, or a keras.Model.
@@ -70,12 +98,13 @@ def load_source(
         interpolation: Kernel of the resize when the model does not carry one.
         antialias: Whether shrinking widens the kernel, when the model does not carry it.
         trust: Run code that came with a file.
+        calibration: The .npz whose arrays fix what inputs that are no images leave open, such as a sequence's length.
 
     Raises:
         UnsafeModelError: The file holds code, and ``trust`` is not given.
-        ModelError: The file cannot be read, or is no image classifier with one input and one output.
+        ModelError: The file cannot be read, or is no functional or sequential model.
         InputError: The preprocessing or the input size is missing or contradicts the model.
-        UnsupportedLayerError: A layer cannot be quantised.
+        DatasetError: The calibration arrays are not the model's inputs.
         MissingPackageError: Keras is not installed.
     """
     metadata, digest = None, ""
@@ -86,64 +115,35 @@ def load_source(
         metadata, digest = read_metadata(path) if path.is_file() else None, content_hash(path)
     else:
         loaded = model
-    shape = _image_shape(loaded, name, input_size)
-    graph = _traced(loaded, name, shape)
-    if metadata and "preprocessing" in metadata:
-        preprocessing = _stored(metadata["preprocessing"], shape, preprocess)
+    ends = settle_ends(loaded, name, input_size, calibration)
+    graph = _traced(loaded, name, ends)
+    preprocessing = None
+    if ends.image is None:
+        refuse_image_options(name, preprocess, input_size)
+    elif metadata and "preprocessing" in metadata:
+        preprocessing = _stored(metadata["preprocessing"], ends.image, preprocess)
     else:
         convention = _convention(graph, preprocess)
-        height, width, channels = shape
+        height, width, channels = ends.image
         preprocessing = named_preprocessing(
             convention, height, width, channels, resize=resize, interpolation=interpolation, antialias=antialias
         )
-    scores = _scores(graph)
-    prepend_normalization(graph, preprocessing)
+    scores = _scores(graph) if ends.task == "classification" else None
+    if preprocessing is not None:
+        prepend_normalization(graph, preprocessing)
     fold(graph)
     return SourceModel(loaded, graph, name, digest, _stored_labels(metadata, name), preprocessing, scores)
 
 
-def _image_shape(model: Any, name: str, input_size: Sequence[int] | None) -> tuple[int, int, int]:
-    inputs, outputs = getattr(model, "inputs", None) or [], getattr(model, "outputs", None) or []
-    if len(inputs) != 1 or len(outputs) != 1:
-        got = f"{len(inputs)} inputs and {len(outputs)} outputs"
-        raise ModelError(
-            f"{name} is no image classifier",
-            expected="a functional or sequential model, one input, one output",
-            got=got,
-        )
-    shape = tuple(inputs[0].shape)
-    if len(shape) != 4 or shape[3] not in (1, 3):
-        raise ModelError(f"{name} does not take images", expected="input (batch, H, W, 1 or 3)", got=str(shape))
-    if len(outputs[0].shape) != 2:
-        raise ModelError(
-            f"{name} is no classifier", expected="output (batch, classes)", got=str(tuple(outputs[0].shape))
-        )
-    fixed = shape[1:3]
-    if input_size is not None and any(size not in (None, asked) for size, asked in zip(fixed, input_size)):
-        raise InputError(
-            "--input-size contradicts the model",
-            expected=f"{fixed[0]}x{fixed[1]}",
-            got=f"{input_size[0]}x{input_size[1]}",
-        )
-    if input_size is not None and min(input_size) < 1:
-        raise InputError("--input-size is not usable", expected="at least 1x1", got=f"{input_size[0]}x{input_size[1]}")
-    height, width = input_size or fixed
-    if height is None or width is None:
-        raise InputError(
-            f"{name} leaves its input size open", expected="a size", got=str(shape), cure="give --input-size HxW"
-        )
-    return int(height), int(width), int(shape[3])
-
-
-def _traced(model: Any, name: str, shape: tuple[int, int, int]) -> Graph:
+def _traced(model: Any, name: str, ends: Ends) -> Graph:
     """The model's operations, with weights that can be computed with."""
     try:
-        graph = trace(model, shape)
+        graph = trace_tensors(model, ends.inputs, ends.outputs)
     except ValueError as error:  # what Keras raises where nothing is left of the image on its way through the layers
-        size, reason = f"{shape[0]}x{shape[1]}", " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{name} cannot take images of {size}", got=reason, cure="give another --input-size HxW"
-        ) from error
+        size = "x".join(map(str, ends.image[:2] if ends.image else ends.inputs[0].shape))
+        reason = " ".join(str(error).split())[:200]
+        what, cure = ("images", "give another --input-size HxW") if ends.image else ("arrays", "give other arrays")
+        raise InputError(f"{name} cannot take {what} of {size}", got=reason, cure=cure) from error
     for op in graph:
         if not all(np.isfinite(weight).all() for weight in op.weights):
             raise ModelError(

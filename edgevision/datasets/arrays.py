@@ -36,7 +36,7 @@ def read_npz(path: Path, labels_needed: bool) -> tuple[tuple[str, ...], bool, Pa
     Raises:
         DatasetError: The file is damaged, or its arrays are missing or of the wrong kind.
     """
-    arrays = _load(path)
+    arrays = load_arrays(path, "write it with numpy.savez_compressed(path, images=..., labels=...)")
     splits = {split: pair for split, pairs in _NAMES.items() for pair in reversed(pairs) if pair[0] in arrays}
     if not splits:
         raise DatasetError(f"{path} has no images", expected=_EXPECTED, got=", ".join(arrays) or "no arrays")
@@ -76,7 +76,16 @@ def assemble(
     return *_label_names(where, names, most + 1), parts
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def load_arrays(path: Path, cure: str) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz by name.
+
+    Args:
+        path: The file.
+        cure: How to write a proper one.
+
+    Raises:
+        DatasetError: It cannot be read, or holds objects.
+    """
     try:
         with path.open("rb") as stream:  # numpy leaves a damaged file open
             opened = np.load(stream, allow_pickle=False)
@@ -89,7 +98,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
             f"{path} cannot be read",
             expected="an .npz of plain arrays (no pickled objects)",
             got=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            cure="write it with numpy.savez_compressed(path, images=..., labels=...)",
+            cure=cure,
         ) from error
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 GOLDEN = "golden.npz"
 
+#: Group of the inputs' arrays in golden.npz.
+_INPUTS = "inputs"
+_GIVEN, _ANSWERED = ("uint8", "float32", "int32"), ("float32", "int32", "int64", "bool")
 _CHUNK = 1 << 18
 _RESTORE = "copy the bundle again from where it was made, or convert the model again"
 
@@ -31,12 +34,12 @@ class Golden:
     """Inputs with the outputs each artifact gave where the bundle was made.
 
     Attributes:
-        inputs: uint8 (N, H, W, C), pixels as the preprocessing's geometry leaves them.
-        outputs: Artifact name -> float32 (N, ...), what its first output was.
+        inputs: Name -> (N, ...); an image's are pixels as the preprocessing's geometry leaves them, uint8 (N, H, W, C).
+        outputs: Artifact name -> name of the output -> (N, ...).
     """
 
-    inputs: NDArray[np.uint8]
-    outputs: dict[str, NDArray[np.float32]]
+    inputs: dict[str, NDArray[Any]]
+    outputs: dict[str, dict[str, NDArray[Any]]]
 
 
 class Bundle:
@@ -102,7 +105,7 @@ class Bundle:
         Raises:
             BundleError: The bundle holds none, or not in the agreed form.
         """
-        return _parse_golden(self.read(GOLDEN))
+        return _parse_golden(self.read(GOLDEN), self.manifest)
 
     def _verify(self, entry: FileEntry) -> None:
         path, digest, size = self.path / entry.name, hashlib.sha256(), 0
@@ -184,12 +187,14 @@ def check_name(name: str) -> None:
 
 
 def golden_bytes(golden: Golden) -> bytes:
-    """The content of golden.npz: the arrays "inputs" and one per artifact name. The same arrays give the same bytes."""
+    """The content of golden.npz: arrays "inputs/NAME" and "ARTIFACT/NAME". The same arrays give the same bytes."""
     import zipfile
 
     stream = io.BytesIO()
+    groups = {_INPUTS: golden.inputs, **golden.outputs}
+    arrays = {f"{group}/{name}": array for group, named in groups.items() for name, array in named.items()}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in {"inputs": golden.inputs, **golden.outputs}.items():
+        for name, array in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
@@ -250,16 +255,32 @@ def _unreadable(path: Path, error: OSError) -> BundleDamagedError:
     return BundleDamagedError(f"{path} cannot be read", expected="a file of the bundle", got=got, cure=_RESTORE)
 
 
-def _parse_golden(data: bytes) -> Golden:
+def _parse_golden(data: bytes, manifest: Manifest) -> Golden:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        inputs = arrays.pop("inputs")
     except Exception as error:
         raise BundleError(
-            f"{GOLDEN} is not readable", expected="arrays 'inputs' and one per artifact", got=str(error)
+            f"{GOLDEN} is not readable", expected="arrays inputs/NAME and ARTIFACT/NAME", got=str(error)
         ) from error
-    bad = inputs.dtype != np.uint8 or inputs.ndim != 4
-    if bad or any(array.dtype != np.float32 or len(array) != len(inputs) for array in arrays.values()):
-        raise BundleError(f"{GOLDEN} is not as agreed", expected="inputs uint8 (N, H, W, C), outputs float32 (N, ...)")
-    return Golden(inputs, arrays)
+    groups: dict[str, dict[str, NDArray[Any]]] = {}
+    for key, array in arrays.items():
+        group, _, name = key.partition("/")
+        groups.setdefault(group, {})[name or _only_name(group, manifest)] = array
+    inputs = groups.pop(_INPUTS, {})
+    outputs = [array for named in groups.values() for array in named.values()]
+    counts = {array.shape[:1] for array in (*inputs.values(), *outputs)}
+    right = len(counts) == 1 and not {(), (0,)} & counts
+    right = right and all(array.dtype in _GIVEN for array in inputs.values())
+    if not inputs or not right or not all(array.dtype in _ANSWERED for array in outputs):
+        expected = "inputs uint8, float32 or int32 (N, ...), outputs float32 or integers (N, ...)"
+        raise BundleError(f"{GOLDEN} is not as agreed", expected=expected)
+    return Golden(inputs, groups)
+
+
+def _only_name(group: str, manifest: Manifest) -> str:
+    """The tensor that an array without a name is of: bundles of schema 1 had one input and one output."""
+    for artifact in manifest.artifacts:
+        if group in (_INPUTS, artifact.name):
+            return (artifact.inputs if group == _INPUTS else artifact.outputs)[0].name
+    return ""

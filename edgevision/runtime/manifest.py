@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from edgevision.runtime.errors import BundleError, InputError
 from edgevision.runtime.spec import Preprocessing, TensorSpec
 
-#: Version of the manifest's fields. A runtime opens its own and every older one.
-SCHEMA_VERSION = 1
+#: Version of the manifest's fields. A runtime opens its own and every older one. 2: the task "tensors".
+SCHEMA_VERSION = 2
 
 Value = TypeVar("Value")
 Precision = Literal["int8", "float32"]
@@ -41,17 +41,37 @@ class FloatOp:
 
 
 @dataclass(frozen=True)
+class Signal:
+    """How one output of an artifact stands to the float Keras model's, on the same samples.
+
+    Attributes:
+        output: Its name.
+        sqnr_db: Signal-to-quantisation-noise ratio, decibel; the signal is the float model's output less its mean over
+            samples.
+        interval: 95 % interval of ``sqnr_db``, decibel, bootstrapped over samples.
+        same_top1: Where the output is class scores: share of positions of all samples with the same best class, 0..1.
+    """
+
+    output: str
+    sqnr_db: float
+    interval: tuple[float, float]
+    same_top1: float | None = None
+
+
+@dataclass(frozen=True)
 class Agreement:
     """How one artifact does on the gate's images, against the float Keras model on the same images.
 
     Attributes:
-        images: How many images were used.
-        same_top1: Share of images with the same top-1 as the float model, 0..1.
+        images: How many images (samples, of the task "tensors") were used.
+        same_top1: Share of images with the same top-1 as the float model, 0..1; of the task "tensors" the least of
+            ``signals``, None where none of them is class scores.
         top1: Accuracy of this artifact, 0..1; None without labels.
         float_top1: Accuracy of the float Keras model, 0..1; None without labels.
         difference: What the gate judges, in points (percent): ``top1 - float_top1``, or
-            ``same_top1 - 1`` without labels. Negative is worse than float.
-        interval: 95 % interval of ``difference``, points, paired over images.
+            ``same_top1 - 1`` without labels. Negative is worse than float. Of the task "tensors" the ``sqnr_db``,
+            decibel, of the output that does worst.
+        interval: 95 % interval of ``difference``, in its unit, paired over images.
         passed: Whether ``difference`` is within the allowed drop.
         verdict: What the interval says of the allowed drop; None in bundles of before there was one.
         images_needed: About how many images would decide an undecided one if both rates stay as seen; None when
@@ -62,10 +82,11 @@ class Agreement:
         top5: Share of images whose class is among this artifact's best five, 0..1; None without labels or with
             fewer than six classes.
         float_top5: The same of the float Keras model.
+        signals: One per output of the task "tensors".
     """
 
     images: int
-    same_top1: float
+    same_top1: float | None
     top1: float | None
     float_top1: float | None
     difference: float
@@ -78,6 +99,7 @@ class Agreement:
     mcnemar_p: float | None = None
     top5: float | None = None
     float_top5: float | None = None
+    signals: tuple[Signal, ...] = ()
 
     @property
     def words(self) -> str:
@@ -93,14 +115,14 @@ class Parity:
         images: How many images were compared.
         sqnr_db: Signal-to-quantisation-noise ratio of the outputs, decibel; float("inf") is stored as 999.
         max_error: Largest absolute difference of any output.
-        same_top1: Share of images with the same top-1, 0..1.
-        passed: Whether ``sqnr_db`` reaches the limit for this precision.
+        same_top1: Share of images with the same top-1, 0..1; None where no output is class scores.
+        passed: Whether ``sqnr_db``, of several outputs the least, reaches the limit for this precision.
     """
 
     images: int
     sqnr_db: float
     max_error: float
-    same_top1: float
+    same_top1: float | None
     passed: bool
 
 
@@ -151,14 +173,15 @@ class Gate:
 
     Attributes:
         passed: Whether the bundle may be used: no artifact failed a check. True while the images are too few to tell.
-        max_drop: Allowed loss, points (percent).
-        basis: "accuracy" (labels) or "agreement" (no labels).
+        max_drop: Allowed loss, points (percent); without meaning by "signal".
+        basis: "accuracy" (labels), "agreement" (no labels) or "signal" (task "tensors": ``least_sqnr_db``).
         images: How many images judged.
         note: What has to be said about how it was judged.
         verdict: "pass" when every artifact passes, "fail" when one fails; None in bundles of before there was one.
         images_needed: The most that any undecided artifact needs.
         overlap: How many calibration images are among the judging ones, by their pixels; None when not counted.
         warnings: What is odd about the data.
+        least_sqnr_db: By "signal", what every output has to reach, decibel.
     """
 
     passed: bool
@@ -170,6 +193,7 @@ class Gate:
     images_needed: int | None = None
     overlap: int | None = None
     warnings: tuple[str, ...] = ()
+    least_sqnr_db: float | None = None
 
     @property
     def words(self) -> str:
@@ -191,12 +215,12 @@ class Manifest:
     """Everything a bundle says about itself.
 
     Attributes:
-        task: "classification".
-        labels: Class names in the order of the model's outputs.
+        task: "classification", or "tensors": named arrays in, named arrays out, nothing is decoded.
+        labels: Class names in the order of the model's outputs; none for "tensors".
         scores: What the outputs are: "logits" (softmax to come), "probabilities", or
             "sigmoid"/"sigmoid_logits" for one independent probability per class. A single sigmoid
-            output with two labels is the probability of the second.
-        preprocessing: From an image to the model's input.
+            output with two labels is the probability of the second. None for "tensors".
+        preprocessing: From an image to the model's input; None when it takes no image.
         artifacts: The models.
         files: Files that belong to no artifact: golden.npz, README.md.
         gate: Verdict of the accuracy gate.
@@ -206,13 +230,17 @@ class Manifest:
 
     task: str
     labels: tuple[str, ...]
-    scores: Scores
-    preprocessing: Preprocessing
+    scores: Scores | None
+    preprocessing: Preprocessing | None
     artifacts: tuple[Artifact, ...] = ()
     files: tuple[FileEntry, ...] = ()
     gate: Gate | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+
+    def __post_init__(self) -> None:
+        if self.task == "classification" and (self.scores is None or self.preprocessing is None):
+            raise InputError("the manifest lacks what a classifier needs", expected="scores and preprocessing")
 
 
 def to_plain(value: Any) -> Any:

@@ -16,6 +16,7 @@ from edgevision.runtime.errors import BundleError, ImageError
 from edgevision.runtime.preprocess import normalize, resize
 from edgevision.runtime.results import Classification
 from edgevision.runtime.tasks.classification import scores_from
+from edgevision.runtime.tensor_predictor import TensorPredictor, real_values
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgevision.runtime.images import ImageSource
-    from edgevision.runtime.manifest import Artifact, Manifest
+    from edgevision.runtime.manifest import Artifact, Manifest, Scores
     from edgevision.runtime.session import Session
+    from edgevision.runtime.spec import Preprocessing
 
 _FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
 
@@ -44,7 +46,7 @@ class Predictor:
     def __init__(self, session: Session, manifest: Manifest, artifact: Artifact) -> None:
         self.session, self.manifest, self.artifact = session, manifest, artifact
         self.labels = manifest.labels
-        _check_fit(session, manifest)
+        self._preprocessing, self._scores = _check_fit(session, manifest)
         self._input = session.inputs[0]
 
     @overload
@@ -84,8 +86,8 @@ class Predictor:
 
     def preprocess(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Stage 2: uint8 (H, W, 3) to the model's input, (1, height, width, channels), by name."""
-        pixels = resize(image, self.manifest.preprocessing)
-        tensor = pixels if self._input.dtype == "uint8" else normalize(pixels, self.manifest.preprocessing)
+        pixels = resize(image, self._preprocessing)
+        tensor = pixels if self._input.dtype == "uint8" else normalize(pixels, self._preprocessing)
         return {self._input.name: tensor[None]}
 
     def infer(self, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -95,10 +97,8 @@ class Predictor:
     def postprocess(self, outputs: dict[str, NDArray[Any]]) -> Classification:
         """Stage 4: outputs to probabilities, one per label."""
         spec = self.session.outputs[0]
-        values = outputs[spec.name].reshape(-1)
-        if spec.quant is not None:
-            values = (values.astype(np.float32) - spec.quant.zero_point) * np.float32(spec.quant.scale)
-        scores = scores_from(values.astype(np.float32, copy=False), self.manifest.scores, len(self.labels))
+        values = real_values(outputs[spec.name].reshape(-1), spec)
+        scores = scores_from(values.astype(np.float32, copy=False), self._scores, len(self.labels))
         return Classification(scores, self.labels)
 
     def describe(self) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def load(
     threads: int | None = None,
     *,
     artifact: str | None = None,
-) -> Predictor:
+) -> Any:
     """Opens a bundle, or a lone .tflite, .onnx or .xml made by edgevision, ready to predict.
 
     Args:
@@ -139,6 +139,10 @@ def load(
         precision: "int8" or "float32"; None prefers int8.
         threads: How many threads to compute with; None lets the backend choose.
         artifact: Name of one artifact, e.g. "int8.onnx"; even one that failed its checks, with a warning.
+
+    Returns:
+        A Predictor for an image classifier, a TensorPredictor for a bundle of the task "tensors". (The type is left
+        open, because which one it is stands in the bundle; ``load_classifier`` knows.)
 
     Raises:
         BundleError: The path cannot be opened or holds nothing that fits (BundleDamagedError, BundleVersionError).
@@ -157,7 +161,34 @@ def load(
     else:
         manifest, parts = _lone(location)
         chosen = choose(manifest.artifacts, backend, precision, artifact)
-    return Predictor(_open(chosen, parts, backend, threads), manifest, chosen)
+    kind = TensorPredictor if manifest.task == "tensors" else Predictor
+    return kind(_open(chosen, parts, backend, threads), manifest, chosen)
+
+
+def load_classifier(
+    path: str | os.PathLike[str], backend: str | None = None, threads: int | None = None, *, artifact: str | None = None
+) -> Predictor:
+    """``load`` of an image classifier.
+
+    Raises:
+        BundleError: The model is none; and what ``load`` raises.
+    """
+    found = load(path, backend, threads=threads, artifact=artifact)
+    if isinstance(found, Predictor):
+        return found
+    found.close()
+    raise no_classifier(path)
+
+
+def no_classifier(path: str | os.PathLike[str]) -> BundleError:
+    """What is raised where only image classifiers will do."""
+    cure = "run it with edgevision.load(path).run({name: array}), and check it with 'edgevision verify'"
+    return BundleError(
+        f"{Path(path).name} is no image classifier",
+        expected="the task classification",
+        got="the task tensors",
+        cure=cure,
+    )
 
 
 def _lone(path: Path) -> tuple[Manifest, list[bytes]]:
@@ -182,9 +213,13 @@ def _open(chosen: Artifact, parts: list[bytes], backend: str | None, threads: in
     return open_session(chosen.format, parts[0], parts[1] if len(parts) > 1 else None, threads)
 
 
-def _check_fit(session: Session, manifest: Manifest) -> None:
+def _check_fit(session: Session, manifest: Manifest) -> tuple[Preprocessing, Scores]:
     """Refuses a model whose input is not the preprocessing's image, or whose task has no post-processing."""
-    p = manifest.preprocessing
+    p, scores = manifest.preprocessing, manifest.scores
+    if manifest.task != "classification" or len(session.outputs) != 1 or p is None or scores is None:
+        session.close()
+        got = f"{manifest.task} with {len(session.outputs)} outputs"
+        raise BundleError("the model is of an unknown task", expected="classification with one output", got=got)
     shape, dtypes = (1, p.height, p.width, p.channels), ("uint8", "float32")
     got = ", ".join(f"{spec.dtype} {spec.shape}" for spec in session.inputs)
     if len(session.inputs) != 1 or session.inputs[0].shape != shape or session.inputs[0].dtype not in dtypes:
@@ -192,7 +227,4 @@ def _check_fit(session: Session, manifest: Manifest) -> None:
         raise BundleError(
             "the model's input is not what its preprocessing makes", expected=f"one uint8 or float32 {shape}", got=got
         )
-    if manifest.task != "classification" or len(session.outputs) != 1:
-        session.close()
-        got = f"{manifest.task} with {len(session.outputs)} outputs"
-        raise BundleError("the model is of an unknown task", expected="classification with one output", got=got)
+    return p, scores

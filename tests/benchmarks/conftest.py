@@ -61,7 +61,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     agreement = Agreement(500, 0.99, 0.97, 0.98, -1.0, (-2.0, 0.1), True)
     artifacts = tuple(artifact(p, data, agreement if p == "int8" else None) for p, data in models.items())
     inputs = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), dtype=np.uint8)
-    golden = golden_bytes(Golden(inputs, {}))
+    golden = golden_bytes(Golden({"image": inputs}, {}))
     manifest = Manifest(
         "classification",
         LABELS,

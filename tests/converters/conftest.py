@@ -21,7 +21,7 @@ from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.source import load_source
 from edgevision.runtime.manifest import Scores, to_plain
 from edgevision.runtime.spec import Preprocessing, named_preprocessing
-from tests.converters.models import CLASSES, SIZE, Pixels, pictures, train, write_folder
+from tests.converters.models import CLASSES, SIZE, Pixels, as_batch, pictures, train, write_folder
 
 
 def plain() -> Any:
@@ -152,7 +152,8 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     trained = MAKERS[request.param]()
     source = load_source(trained.model, preprocess=trained.preprocess)
     half = len(trained.images) // 2
-    calibration, held = trained.images[:half], trained.images[half:]
+    calibration, held = as_batch(trained.images[:half]), as_batch(trained.images[half:])
+    assert source.preprocessing is not None
     quantized = quantize(source.graph, source.scores, lambda: [calibration], calibration, lambda: [held])
     folder = tmp_path_factory.mktemp(request.param)
     made = Exported(trained, source.graph, source.preprocessing, quantized, folder)

@@ -13,6 +13,7 @@ from PIL import Image
 from edgevision.converters.quantize.build import call
 from edgevision.converters.quantize.fold import fold
 from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.quantize.trace import trace
 
 Pixels = NDArray[np.uint8]
@@ -71,6 +72,11 @@ def _run(op: Op, inputs: list[Any]) -> Any:
 def signals(count: int, shape: tuple[int, int, int] = (SIZE, SIZE, 3), seed: int = 0) -> Floats:
     """Random values -1..1, float32 (count, H, W, C)."""
     return np.random.default_rng(seed).uniform(-1, 1, (count, *shape)).astype(np.float32)
+
+
+def as_batch(pixels: Pixels) -> Batch:
+    """Pixels as what goes through quantisation: named arrays."""
+    return {"image": pixels}
 
 
 def pictures(count: int, seed: int = 0, size: int = SIZE) -> tuple[Pixels, NDArray[np.int64]]:

@@ -26,7 +26,7 @@ def save(path: Path, count: int) -> tuple[Path, Pixels]:
 
 
 def content(pixels: PixelSet) -> list[bytes]:
-    return [image.tobytes() for batch in pixels.batches() for image in batch]
+    return [image.tobytes() for batch in pixels.batches() for image in batch["image"]]
 
 
 def test_three_groups_that_do_not_overlap(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_large_sets_are_cut(tmp_path: Path) -> None:
 
 
 def test_groups_are_mixed_and_the_same_every_time(photos: Path) -> None:
-    one, two, other = (CalibrationSet(photos, P, seed) for seed in (0, 0, 1))
+    one, two, other = (CalibrationSet(photos, P, seed=seed) for seed in (0, 0, 1))
     assert content(one.ranges) == content(two.ranges) != content(other.ranges)
     names = {sample.name.split("/")[0] for sample in one.ranges.dataset}
     assert len(names) == 4, "folders are sorted by class; a group must not be"
@@ -66,11 +66,11 @@ def test_pixels_are_those_of_the_device(photos: Path) -> None:
     p = Preprocessing(9, 7, color="bgr", resize="crop", interpolation="nearest")
     pixels = PixelSet(open_images(photos), p)
     expected = [resize(decode(sample.image), p) for sample in pixels.dataset]
-    found = np.concatenate(list(pixels.batches(17)))
+    found = np.concatenate([batch["image"] for batch in pixels.batches(17)])
     assert found.dtype == np.uint8 and found.shape == (80, 9, 7, 3)
     np.testing.assert_array_equal(found, expected)
-    assert [len(batch) for batch in pixels.batches(32)] == [32, 32, 16]
-    np.testing.assert_array_equal(pixels.head(5, 78), expected[78:])
+    assert [len(batch["image"]) for batch in pixels.batches(32)] == [32, 32, 16]
+    np.testing.assert_array_equal(pixels.head(5, 78)["image"], expected[78:])
 
 
 def test_beyond_the_cache_images_are_decoded_anew(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,11 @@ def test_the_report_counts_classes_sizes_and_brightness(tmp_path: Path) -> None:
     assert found.class_coverage == ClassCoverage(3, 3)
     assert found.source_size.min == (20, 20) and found.source_size.max == (40, 20)
     assert found.sha256 == images.sha256 and found.convergence is None
-    values = np.concatenate([images.ranges.head(99), images.choice.head(99)]).astype(float).mean((1, 2, 3))
+    values = (
+        np.concatenate([group.head(99)["image"] for group in (images.ranges, images.choice)])
+        .astype(float)
+        .mean((1, 2, 3))
+    )
     assert found.grey_level.mean == pytest.approx(values.mean(), abs=0.06)
     assert found.grey_level.std == pytest.approx(values.std(), abs=0.06)
     assert found.words.startswith("18 images, 3 of 3 classes, grey level 12") and found.words.endswith("20x20 to 40x20")
@@ -213,7 +217,8 @@ def test_convert_stores_all_of_it(tmp_path: Path, golden: str) -> None:
     assert gate.warnings == ()
     stored = json.loads(bundle.read("flips.json"))
     (agreement,) = (item.agreement for item in bundle.manifest.artifacts if item.precision == "int8")
-    assert agreement is not None and agreement.mcnemar_p is not None and agreement.top5 is None
+    assert agreement is not None and agreement.mcnemar_p is not None and agreement.same_top1 is not None
+    assert agreement.top5 is None
     flipped = stored["artifacts"]["int8.tflite"]
     assert len(flipped) == round((1 - agreement.same_top1) * agreement.images)
     assert all(("image" in entry) is (golden == "real") for entry in flipped)

@@ -113,7 +113,7 @@ def test_six_artifacts_that_passed_everything(bundle: Bundle) -> None:
 
 
 def test_three_int8_artifacts_are_one_model(bundle: Bundle) -> None:
-    outputs = bundle.golden().outputs
+    outputs = {name: found["output"] for name, found in bundle.golden().outputs.items()}
     step = np.ptp(outputs["int8.onnx"]) / 255
     for name in ("int8.tflite", "int8.xml"):
         assert np.abs(outputs[name] - outputs["int8.onnx"]).max() <= 2 * step
@@ -135,11 +135,13 @@ def test_golden_images_are_of_those_judged(bundle: Bundle) -> None:
     images, _ = pictures(60, seed=21)
     known = {image.tobytes() for image in images}
     golden = bundle.golden()
-    assert golden.inputs.shape == (8, SIZE, SIZE, 3) and {image.tobytes() for image in golden.inputs} <= known
+    inputs = golden.inputs["image"]
+    assert inputs.shape == (8, SIZE, SIZE, 3) and {image.tobytes() for image in inputs} <= known
     assert set(golden.outputs) == {item.name for item in bundle.manifest.artifacts}
     with edgevision.load(bundle.path, artifact="int8.onnx") as predictor:
-        found = predictor(golden.inputs[0]).scores
-    powers = np.exp(golden.outputs["int8.onnx"][0] - golden.outputs["int8.onnx"][0].max())
+        found = predictor(inputs[0]).scores
+    logits = golden.outputs["int8.onnx"]["output"][0]
+    powers = np.exp(logits - logits.max())
     np.testing.assert_allclose(found, powers / powers.sum(), rtol=1e-5)
 
 
@@ -198,7 +200,7 @@ def test_without_labels_agreement_is_judged_and_said(keras_file: Path, photos: P
 def test_synthetic_golden_carries_no_photo(keras_file: Path, photos: Path, labelled: Path, tmp_path: Path) -> None:
     made = convert(keras_file, photos, tmp_path / "a.edge", evaluate=labelled, golden="synthetic", **ONE)
     images = np.concatenate([pictures(80, seed=7)[0], pictures(60, seed=21)[0]]).astype(float)
-    golden = made.golden().inputs.astype(float)
+    golden = made.golden().inputs["image"].astype(float)
     assert len(golden) == 8 and made.manifest.provenance["golden"] == "synthetic"
     for photo in golden:
         away = np.abs(images - photo).mean((1, 2, 3))
@@ -222,8 +224,8 @@ def test_an_open_size_is_fixed_by_the_caller(photos: Path, tmp_path: Path) -> No
     )
     made = convert(model, photos, tmp_path / "m.edge", input_size=(12, 20), **ONE)
     (spec,) = made.manifest.artifacts[0].inputs
-    assert spec.shape == (1, 12, 20, 3) and made.golden().inputs.shape[1:] == (12, 20, 3)
-    assert made.manifest.preprocessing.is_raw
+    assert spec.shape == (1, 12, 20, 3) and made.golden().inputs["image"].shape[1:] == (12, 20, 3)
+    assert made.manifest.preprocessing is not None and made.manifest.preprocessing.is_raw
 
 
 def test_two_classes_with_one_sigmoid(tmp_path: Path) -> None:
@@ -242,7 +244,7 @@ def test_too_few_images_for_groups_is_said(keras_file: Path, tmp_path: Path) -> 
     calibration = write_folder(tmp_path / "c", pictures(5)[0])
     made = convert(keras_file, calibration, tmp_path / "m.edge", **ONE)
     assert made.manifest.gate is not None and "too few images" in made.manifest.gate.note
-    assert made.golden().inputs.shape[0] == 5
+    assert made.golden().inputs["image"].shape[0] == 5
 
 
 def test_labels_in_another_order_are_matched_by_name(keras_file: Path, photos: Path, tmp_path: Path) -> None:

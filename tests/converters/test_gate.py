@@ -80,15 +80,15 @@ def artifact(name: str, parity: bool, agreement: bool) -> Artifact:
 
 def test_the_bundle_passes_when_every_artifact_does() -> None:
     good, bad, worse = artifact("a", True, True), artifact("b", False, True), artifact("c", True, False)
-    gate = verdict([good, good], 1.0, True, 50, False)
+    gate = verdict([good, good], 1.0, "accuracy", 50, False)
     assert (gate.passed, gate.basis, gate.images, gate.max_drop, gate.note) == (True, "accuracy", 50, 1.0, "")
-    gate = verdict([good, bad, worse], 1.0, True, 50, False)
+    gate = verdict([good, bad, worse], 1.0, "accuracy", 50, False)
     assert not gate.passed and gate.note == "failed: b, c"
 
 
 def test_without_labels_it_says_so() -> None:
-    gate = verdict([artifact("a", True, True)], 1.5, False, 50, False)
+    gate = verdict([artifact("a", True, True)], 1.5, "agreement", 50, False)
     assert gate.passed and gate.basis == "agreement"
     assert "no labelled images" in gate.note and "at most 3 % of answers changed" in gate.note
-    assert "too few images" in verdict([], 1.0, False, 5, True).note
-    assert verdict([], 1.0, True, 5, True).note == ""
+    assert "too few images" in verdict([], 1.0, "agreement", 5, True).note
+    assert verdict([], 1.0, "accuracy", 5, True).note == ""

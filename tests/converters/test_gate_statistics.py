@@ -18,6 +18,7 @@ from edgevision.converters.parity import Answers
 from edgevision.runtime.choice import choose
 from edgevision.runtime.manifest import Agreement, Artifact, Gate, Manifest, from_plain, to_plain
 from edgevision.runtime.spec import Preprocessing
+from tests.converters.models import Floats
 
 Classes = NDArray[np.int64]
 
@@ -119,14 +120,14 @@ def test_the_bundle_is_as_good_as_its_worst(
     lost: tuple[int, int], expected: str, passed: bool, needed: int | None
 ) -> None:
     items = [artifact(f"int8.{i}", agreement(each)) for i, each in enumerate(lost)]
-    gate = verdict(items, 1.0, True, 300, False, overlap=7, warnings=["odd"])
+    gate = verdict(items, 1.0, "accuracy", 300, False, overlap=7, warnings=["odd"])
     assert (gate.verdict, gate.passed, gate.images_needed) == (expected, passed, needed)
     assert (gate.overlap, gate.warnings, gate.basis) == (7, ("odd",), "accuracy")
     assert ("failed: int8.1" in gate.note) is not passed
 
 
 def test_the_bundle_passes_when_all_do() -> None:
-    gate = verdict([artifact("int8.onnx", agreement(0, 3000))], 1.0, False, 3000, True)
+    gate = verdict([artifact("int8.onnx", agreement(0, 3000))], 1.0, "agreement", 3000, True)
     assert (gate.verdict, gate.words, gate.basis) == ("pass", "pass", "agreement")
     assert "no labelled images" in gate.note and "too few images to keep" in gate.note
 
@@ -147,7 +148,7 @@ def test_what_older_bundles_hold_still_opens() -> None:
 
 
 def test_all_new_fields_survive_the_manifest() -> None:
-    gate = verdict([artifact("int8.onnx", agreement(1))], 1.0, True, 300, False, overlap=0, warnings=("a", "b"))
+    gate = verdict([artifact("int8.onnx", agreement(1))], 1.0, "accuracy", 300, False, overlap=0, warnings=("a", "b"))
     assert from_plain(Gate, json.loads(json.dumps(to_plain(gate)))) == gate
     found = agreement(1)
     assert from_plain(Agreement, json.loads(json.dumps(to_plain(found)))) == found
@@ -173,7 +174,12 @@ def answered() -> tuple[Answers, Classes]:
     after = before.copy()
     after[1] = scores(np.array([2]), np.array([1]))[0]  # the truth becomes the second
     after[4] = scores(np.array([0]), np.array([1]))[0]  # the truth becomes the last
-    return Answers(before, after, {"int8.onnx": after, "float32.onnx": before}), truth
+    return all_answers(before, after, {"int8.onnx": after, "float32.onnx": before}), truth
+
+
+def all_answers(source: Floats, quantized: Floats, artifacts: dict[str, Floats]) -> Answers:
+    found = {name: {"output": values} for name, values in artifacts.items()}
+    return Answers({"output": source}, {"output": quantized}, found)
 
 
 def test_check_fills_in_top5_only_where_five_is_not_everything() -> None:
@@ -182,7 +188,8 @@ def test_check_fills_in_top5_only_where_five_is_not_everything() -> None:
     assert done.agreement is not None and done.parity is not None and done.parity.passed
     assert done.agreement.float_top5 == 1.0 and done.agreement.top5 == pytest.approx(5 / 6)
     few = dataclasses.replace(MANIFEST, labels=LABELS[:5])
-    less = Answers(found.source[:4, :5], found.quantized[:4, :5], {"int8.onnx": found.artifacts["int8.onnx"][:4, :5]})
+    before, after = found.source["output"][:4, :5], found.quantized["output"][:4, :5]
+    less = all_answers(before, after, {"int8.onnx": after})
     bare = check(artifact("int8.onnx", None), less, few, truth[:4], 50.0).agreement
     assert bare is not None and bare.top5 is None and bare.float_top5 is None
 
@@ -215,7 +222,7 @@ def test_flips_name_each_image_and_both_answers() -> None:
 
 def test_flips_leave_out_what_may_not_or_cannot_be_told() -> None:
     found, _ = answered()
-    bare = flips(found.source, found.artifacts["int8.onnx"], LABELS, None, None)
+    bare = flips(found.source["output"], found.artifacts["int8.onnx"]["output"], LABELS, None, None)
     assert [set(entry) for entry in bare] == [{"float_answer", "float_score", "answer", "score"}] * 2
     odd = flips_file(found, MANIFEST, None, ["\udcff.png"] * 6)
     assert json.loads(odd)["artifacts"]["int8.onnx"]

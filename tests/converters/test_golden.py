@@ -28,12 +28,13 @@ def test_golden_outputs_are_what_each_artifact_answered(exported: Exported) -> N
     for precision in ("int8", "float32"):
         data = exported.path("onnx", precision).read_bytes()
         sessions[f"{precision}.onnx"] = open_session("onnx", data, None, 1)
-    golden = make_golden(pixels, sessions)
-    np.testing.assert_array_equal(golden.inputs, pixels)
+    golden = make_golden({"image": pixels}, sessions)
+    np.testing.assert_array_equal(golden.inputs["image"], pixels)
     assert set(golden.outputs) == set(sessions)
     for name, session in sessions.items():
-        assert golden.outputs[name].dtype == np.float32 and len(golden.outputs[name]) == 3
-        for image, row in zip(pixels, golden.outputs[name]):
+        rows = golden.outputs[name]["output"]
+        assert rows.dtype == np.float32 and len(rows) == 3
+        for image, row in zip(pixels, rows):
             np.testing.assert_array_equal(session.run({"image": image[None]})["output"][0], row)
         session.close()
     assert golden_bytes(golden) == golden_bytes(golden)

@@ -36,7 +36,7 @@ def test_subclassed_model_runs_on_raw_pixels(name: str, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (48, 12, 12, 3), np.uint8)
     exact = np.asarray(model(normalize(pixels, p)))
     source, out = save_float(model, p, tmp_path / "float"), tmp_path / f"int8{SUFFIXES[name]}"
-    native.of(name).quantize(source, lambda: [pixels], out)
+    native.of(name).quantize(source, lambda: [{"image": pixels}], out)
     weights = out.with_suffix(".bin").read_bytes() if name == "openvino" else None
     with open_session(name, out.read_bytes(), weights, 1) as session:
         assert [(item.name, item.dtype) for item in session.inputs] == [("image", "uint8")]

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from edgevision.converters import formats
 from edgevision.converters.check import check
-from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, answer, compare, run_one, sqnr_db, top1
+from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, answer, compare, run_each, sqnr_db, top1
 from edgevision.converters.source import SourceModel
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.manifest import Artifact, Manifest
 from edgevision.runtime.preprocess import normalize
 from tests.converters.conftest import Exported
-from tests.converters.models import Floats
+from tests.converters.models import Floats, as_batch
 
 
 def numbers(seed: int, images: int = 40, values: int = 5) -> Floats:
@@ -73,16 +73,17 @@ def test_everything_answers_the_same_images_in_the_same_order(exported: Exported
     pixels = exported.trained.images[:11]
     path = exported.path("onnx", "int8")
     with open_session("onnx", path.read_bytes(), None, 1) as session:
-        batches = [pixels[:4], pixels[4:8], pixels[8:]]
+        batches = [as_batch(each) for each in (pixels[:4], pixels[4:8], pixels[8:])]
         found = answer(source, exported.quantized.model(), {"int8.onnx": session}, batches)
-        single = run_one(session, pixels[7])
+        single = run_each(session, as_batch(pixels[7:8]))["output"]
     float_input = normalize(pixels, exported.preprocessing)
     expected = np.asarray(exported.trained.model(float_input, training=False))
-    np.testing.assert_allclose(found.source, expected, atol=1e-5)
+    np.testing.assert_allclose(found.source["output"], expected, atol=1e-5)
     rounded = np.asarray(exported.quantized.model()(pixels.astype(np.float32)))
-    np.testing.assert_allclose(found.quantized, rounded, atol=1e-5)
-    assert found.artifacts["int8.onnx"].shape == found.source.shape == found.quantized.shape
-    np.testing.assert_array_equal(found.artifacts["int8.onnx"][7], single)
+    np.testing.assert_allclose(found.quantized["output"], rounded, atol=1e-5)
+    int8 = found.artifacts["int8.onnx"]["output"]
+    assert int8.shape == expected.shape == rounded.shape
+    np.testing.assert_array_equal(int8[7:8], single)
     assert set(formats.SUFFIXES) == {"tflite", "onnx", "openvino"}
 
 
@@ -92,17 +93,19 @@ def artifact(precision: Any) -> Artifact:
 
 def test_each_precision_is_checked_against_its_own_model(exported: Exported) -> None:
     """int8 follows the quantised model, float32 the source; the gate compares both with the source."""
-    source, quantized = numbers(0, 50, 4), numbers(1, 50, 4)
+    logits = numbers(0, 50, 4)
+    source, quantized = {"output": logits}, {"output": numbers(1, 50, 4)}
     answers = Answers(source, quantized, {"int8.onnx": quantized, "float32.onnx": source})
     manifest = Manifest("classification", ("a", "b", "c", "d"), "logits", exported.preprocessing)
     int8 = check(artifact("int8"), answers, manifest, None, 1.0)
     float32 = check(artifact("float32"), answers, manifest, None, 1.0)
     assert int8.parity is not None and int8.agreement is not None and float32.parity is not None
     assert int8.parity.sqnr_db == float32.parity.sqnr_db == EXACT_DB and float32.passed
+    assert int8.agreement.same_top1 is not None
     assert int8.agreement.same_top1 < 0.9 and not int8.passed, "faithful to a quantised model that lost too much"
     swapped = Answers(source, quantized, {"int8.onnx": source, "float32.onnx": quantized})
     for precision in ("int8", "float32"):
         found = check(artifact(precision), swapped, manifest, None, 100.0)
         assert found.parity is not None and not found.parity.passed and not found.passed
-    labelled = check(artifact("int8"), answers, manifest, source.argmax(-1), 1.0)
+    labelled = check(artifact("int8"), answers, manifest, logits.argmax(-1), 1.0)
     assert labelled.agreement is not None and labelled.agreement.float_top1 == 1.0

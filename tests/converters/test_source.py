@@ -16,11 +16,11 @@ from keras import layers as kl
 
 from edgevision.converters.metadata import read_metadata, write_metadata
 from edgevision.converters.quantize.build import build_model
-from edgevision.converters.source import load_source
+from edgevision.converters.source import SourceModel, load_source
 from edgevision.runtime.errors import EdgevisionError, InputError, MissingPackageError, ModelError
 from edgevision.runtime.manifest import to_plain
 from edgevision.runtime.preprocess import normalize
-from edgevision.runtime.spec import NORMALIZATIONS, named_preprocessing
+from edgevision.runtime.spec import NORMALIZATIONS, Preprocessing, named_preprocessing
 from tests.converters.models import CLASSES, SIZE, folded, pictures, scrambled, sequential
 
 
@@ -37,7 +37,7 @@ def test_a_file_with_metadata_says_everything(keras_file: Path) -> None:
     assert source.sha256 == hashlib.sha256(keras_file.read_bytes()).hexdigest()
     assert source.preprocessing == named_preprocessing("unit", SIZE, SIZE) and source.scores == "logits"
     pixels, _ = pictures(5)
-    expected = np.asarray(source.model(normalize(pixels, source.preprocessing)))
+    expected = np.asarray(source.model(normalize(pixels, prepared(source))))
     np.testing.assert_allclose(np.asarray(build_model(source.graph)(pixels.astype(np.float32))), expected, atol=1e-4)
 
 
@@ -165,20 +165,42 @@ class Subclassed(keras.Model):  # type: ignore[misc]
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (two_inputs, "2 inputs and 1 outputs"),
-        (two_outputs, "1 inputs and 2 outputs"),
         (Subclassed, "0 inputs and 0 outputs"),
         (lambda: ["no", "model"], "0 inputs and 0 outputs"),
-        (lambda: keras.Sequential([keras.Input((9,)), kl.Dense(2)]), "does not take images"),
-        (lambda: keras.Sequential([keras.Input((SIZE, SIZE, 4)), kl.Flatten()]), "does not take images"),
-        (lambda: keras.Sequential([keras.Input((3, SIZE, SIZE)), kl.Flatten()]), "does not take images"),
-        (lambda: keras.Sequential([keras.Input((SIZE, SIZE, 3)), kl.Conv2D(2, 3)]), "is no classifier"),
         (lambda: sequential(kl.Rescaling(0.1), kl.Flatten(), kl.Dense(2, activation="tanh")), "ends in tanh"),
     ],
 )
-def test_models_that_are_no_image_classifiers(make: Callable[[], Any], message: str) -> None:
+def test_models_that_cannot_be_converted(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
         load_source(make())
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs", "outputs"),
+    [
+        (two_inputs, [("float32", (SIZE, SIZE, 3))] * 2, 1),
+        (two_outputs, [("uint8", (SIZE, SIZE, 3))], 2),
+        (lambda: keras.Sequential([keras.Input((9,)), kl.Dense(2)]), [("float32", (9,))], 1),
+        (lambda: keras.Sequential([keras.Input((SIZE, SIZE, 4)), kl.Flatten()]), [("float32", (SIZE, SIZE, 4))], 1),
+        (lambda: keras.Sequential([keras.Input((SIZE, SIZE, 3)), kl.Conv2D(2, 3)]), [("uint8", (SIZE, SIZE, 3))], 1),
+    ],
+)
+def test_what_is_no_image_classifier_is_named_arrays(
+    make: Callable[[], Any], inputs: list[tuple[str, tuple[int, ...]]], outputs: int
+) -> None:
+    """A single image stays raw pixels, whatever comes out; anything else is in the model's own units."""
+    is_image = inputs[0][0] == "uint8"
+    source = load_source(make(), preprocess="unit" if is_image else None)
+    assert (source.task, source.scores, source.preprocessing is not None) == ("tensors", None, is_image)
+    assert [(op.dtype, op.shape) for op in source.graph.inputs] == inputs and len(source.graph.outputs) == outputs
+
+
+def test_options_for_images_are_refused_where_there_are_none() -> None:
+    model = keras.Sequential([keras.Input((9,)), kl.Dense(2)])
+    with pytest.raises(InputError, match="--preprocess is for images"):
+        load_source(model, preprocess="unit")
+    with pytest.raises(InputError, match="--input-size is for images"):
+        load_source(model, input_size=(3, 3))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -206,6 +228,11 @@ def test_an_unknown_convention_lists_the_known(bare_model: Any) -> None:
         load_source(bare_model, preprocess="imagenet")
 
 
+def prepared(source: SourceModel) -> Preprocessing:
+    assert source.preprocessing is not None
+    return source.preprocessing
+
+
 INSIDE = {
     "Rescaling": lambda: kl.Rescaling(1 / 255, name="inside"),
     "Normalization": lambda: kl.Normalization(mean=[120.0, 110, 100], variance=[3000.0] * 3, name="inside"),
@@ -216,9 +243,9 @@ INSIDE = {
 def test_a_normalisation_inside_means_raw_pixels(kind: str) -> None:
     for layers in ([INSIDE[kind]()], [kl.RandomFlip(), INSIDE[kind]()]):
         source = load_source(tiny(*layers))
-        assert source.preprocessing.is_raw and source.preprocessing.color == "rgb"
-    assert load_source(tiny(INSIDE[kind]()), preprocess="raw").preprocessing.is_raw
-    assert load_source(tiny(INSIDE[kind]()), preprocess="caffe").preprocessing.color == "bgr"
+        assert prepared(source).is_raw and prepared(source).color == "rgb"
+    assert prepared(load_source(tiny(INSIDE[kind]()), preprocess="raw")).is_raw
+    assert prepared(load_source(tiny(INSIDE[kind]()), preprocess="caffe")).color == "bgr"
 
 
 @pytest.mark.parametrize("convention", ["unit", "tf", "torch"])
@@ -253,7 +280,7 @@ def test_a_convention_that_contradicts_the_stored_one(convention: str, keras_fil
 def test_every_convention_reaches_the_graph(convention: str, bare_model: Any) -> None:
     source = load_source(bare_model, preprocess=convention)
     pixels, _ = pictures(4)
-    expected = np.asarray(bare_model(normalize(pixels, source.preprocessing), training=False))
+    expected = np.asarray(bare_model(normalize(pixels, prepared(source)), training=False))
     found = np.asarray(build_model(source.graph)(pixels.astype(np.float32)))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
@@ -282,7 +309,7 @@ def test_an_open_input_size_is_required() -> None:
         with pytest.raises(InputError, match=r"leaves its input size open.*--input-size HxW"):
             load_source(model)
     source = load_source(open_model(), input_size=(20, 24))
-    assert (source.preprocessing.height, source.preprocessing.width) == (20, 24)
+    assert (prepared(source).height, prepared(source).width) == (20, 24)
 
 
 def test_an_input_size_that_contradicts_the_model() -> None:

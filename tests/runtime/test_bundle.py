@@ -73,9 +73,10 @@ def test_opens_and_reads(tiny_bundle: Path) -> None:
     assert bundle.read("README.md") == b"# tiny\n"
     assert bundle.artifact("int8.onnx").format == "onnx"
     golden = bundle.golden()
-    np.testing.assert_array_equal(golden.inputs, tiny.GOLDEN_INPUTS)
+    np.testing.assert_array_equal(golden.inputs["image"], tiny.GOLDEN_INPUTS)
     assert golden.outputs.keys() == {item.name for item in bundle.manifest.artifacts}
-    assert all(array.dtype == np.float32 and array.shape == (3, 4) for array in golden.outputs.values())
+    scores = [named["scores"] for named in golden.outputs.values()]
+    assert all(array.dtype == np.float32 and array.shape == (3, 4) for array in scores)
 
 
 def test_unknown_names_list_what_there_is(tiny_bundle: Path) -> None:
@@ -192,8 +193,8 @@ def test_foreign_manifests(tmp_path: Path, text: str) -> None:
 
 
 def test_a_newer_bundle_is_refused_by_name(bundle: Path) -> None:
-    change_manifest(bundle, schema_version=2, something_new=[1])
-    with pytest.raises(BundleVersionError, match="schema 1 or older, got 2") as caught:
+    change_manifest(bundle, schema_version=3, something_new=[1])
+    with pytest.raises(BundleVersionError, match="schema 2 or older, got 3") as caught:
         Bundle.open(bundle)
     assert "upgrade" in caught.value.cure
 
@@ -331,20 +332,24 @@ def test_file_entry_is_of_those_bytes() -> None:
 
 
 def test_the_same_golden_arrays_give_the_same_bytes() -> None:
-    golden = Golden(tiny.GOLDEN_INPUTS, {"int8.onnx": np.ones((3, 4), np.float32)})
+    golden = Golden({"image": tiny.GOLDEN_INPUTS}, {"int8.onnx": {"scores": np.ones((3, 4), np.float32)}})
     assert golden_bytes(golden) == golden_bytes(golden)
+
+
+PIXELS = np.zeros((1, 2, 2, 3), np.uint8)
 
 
 @pytest.mark.parametrize(
     "data",
     [
         b"no archive",
-        golden_bytes(Golden(np.zeros((1, 2, 2, 3), np.float32), {})),
-        golden_bytes(Golden(np.zeros((2, 2, 3), np.uint8), {})),
-        golden_bytes(Golden(np.zeros((1, 2, 2, 3), np.uint8), {"a": np.zeros((2, 1), np.float32)})),
-        golden_bytes(Golden(np.zeros((1, 2, 2, 3), np.uint8), {"a": np.zeros((1, 1), np.float64)})),
+        golden_bytes(Golden({}, {"a": {"y": np.zeros((2, 1), np.float32)}})),
+        golden_bytes(Golden({"x": PIXELS.astype(np.float64)}, {})),
+        golden_bytes(Golden({"x": np.zeros((0, 2), np.uint8)}, {})),
+        golden_bytes(Golden({"x": PIXELS}, {"a": {"y": np.zeros((2, 1), np.float32)}})),
+        golden_bytes(Golden({"x": PIXELS}, {"a": {"y": np.zeros((1, 1), np.float64)}})),
     ],
-    ids=["no archive", "float inputs", "no batch", "more outputs", "double outputs"],
+    ids=["no archive", "no inputs", "double inputs", "no batch", "more outputs", "double outputs"],
 )
 def test_unusable_golden_arrays(tmp_path: Path, data: bytes) -> None:
     manifest = tiny.manifest(files=(file_entry("golden.npz", data),))
@@ -363,7 +368,7 @@ def test_every_backend_has_golden_outputs_that_it_reproduces(tiny_bundle: Path) 
     golden = Bundle.open(tiny_bundle).golden()
     for name, wanted in golden.outputs.items():
         with edgevision.load(tiny_bundle, artifact=name) as predictor:
-            for image, scores in zip(golden.inputs, wanted):
+            for image, scores in zip(golden.inputs["image"], wanted["scores"]):
                 (found,) = predictor.infer(predictor.preprocess(image)).values()
                 np.testing.assert_allclose(found[0], scores, rtol=1e-4, atol=1e-4)
     assert set(backends.BACKENDS) - {"null"} == set(tiny.ENGINES)

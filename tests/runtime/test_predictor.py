@@ -25,7 +25,7 @@ from edgevision.runtime.errors import (
     UnknownBackendError,
 )
 from edgevision.runtime.manifest import Artifact, Parity
-from edgevision.runtime.predictor import Predictor
+from edgevision.runtime.predictor import Predictor, load_classifier
 from edgevision.runtime.results import Classification
 from edgevision.runtime.spec import Preprocessing, QuantParams, TensorSpec
 from tests import tiny
@@ -44,7 +44,7 @@ def write_some(path: Path, *wanted: tuple[str, str, bool]) -> Path:
 
 @pytest.fixture
 def predictor(tiny_bundle: Path) -> Predictor:
-    return edgevision.load(tiny_bundle)
+    return load_classifier(tiny_bundle)
 
 
 # --- what a call does ---------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
 from edgevision.runtime.manifest import FloatOp, Precision
 
-#: Tensor names in every artifact of every format.
+#: Tensor names of an image classifier in every artifact of every format; other models keep their own.
 INPUT, OUTPUT = "image", "output"
 
 
@@ -22,7 +22,7 @@ class Source:
     """One Keras model to export, float or quantised, and its SavedModel, which two of the formats are made from.
 
     Attributes:
-        graph: Folded operations; raw pixels in.
+        graph: Folded operations.
         ranges: 8-bit grids of a quantised model; None for the float model.
         folder: Where intermediate files may go; the caller removes it.
     """
@@ -38,19 +38,30 @@ class Source:
         return "float32" if self.ranges is None else "int8"
 
     @property
-    def input_dtype(self) -> str:
-        """dtype of the exported graph's input. An int8 graph's cast is replaced by its integer input afterwards."""
+    def pixel_dtype(self) -> str:
+        """dtype of exported inputs of pixels. An int8 graph's cast is replaced by its integer input afterwards."""
         return "uint8" if self.ranges is None else "float32"
+
+    @property
+    def pixel_inputs(self) -> list[str]:
+        """Names of the inputs that take raw pixels."""
+        return [op.name for op in self.graph.inputs if op.dtype == "uint8"]
 
     def model(self) -> Any:
         """The Keras model with the batch fixed to 1, as every exporter wants it."""
-        return build_model(self.graph, self.ranges, batch=1, pixel_dtype=self.input_dtype)
+        return build_model(self.graph, self.ranges, batch=1, pixel_dtype=self.pixel_dtype)
 
     def signature(self) -> list[Any]:
-        """The one input, for keras.Model.export."""
+        """The inputs, for keras.Model.export."""
         import keras
 
-        return [keras.InputSpec(shape=(1, *self.graph.input.shape), dtype=self.input_dtype, name=INPUT)]
+        specs = [
+            keras.InputSpec(
+                shape=(1, *op.shape), dtype=self.pixel_dtype if op.dtype == "uint8" else op.dtype, name=op.name
+            )
+            for op in self.graph.inputs
+        ]
+        return specs if len(specs) == 1 else [specs]
 
     def saved_model(self) -> str:
         """Path of the SavedModel, written on first use."""

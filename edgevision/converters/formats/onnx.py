@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.formats.exported import INPUT, OUTPUT, Kernel, Source
+from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.quantize.weights import to_grid
 from edgevision.runtime.errors import ConversionError
@@ -29,14 +29,16 @@ _FLOAT_KERNELS = ("Conv", "FusedConv", "NhwcFusedConv", "ConvTranspose", "Gemm",
 
 
 def export(source: Source, path: Path) -> None:
-    """Write an .onnx file; raw pixels uint8 (1, H, W, C) in, float32 out."""
+    """Write an .onnx file; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
     signature = source.signature()
     source.model().export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=_OPSET)
     graph = OnnxGraph.read(path)
     graph.renumber()
-    graph.rename_output(OUTPUT)
+    if len(source.graph.outputs) == 1:  # a single one has no name of its own yet
+        graph.rename_output(*source.graph.outputs)
     if source.ranges is not None:
-        _take_pixels(graph)
+        for name in source.pixel_inputs:
+            _take_pixels(graph, name)
         for node in [node for node in graph.nodes if node.op_type in _KERNELS]:
             _quantize_constants(graph, node)
     graph.model.ir_version = _IR_VERSION
@@ -89,16 +91,16 @@ def executed(path: Path) -> list[tuple[str, bool]]:
     return [(n.op_type, n.op_type in _INTEGER_KERNELS) for n in nodes if n.op_type in _INTEGER_KERNELS + _FLOAT_KERNELS]
 
 
-def _take_pixels(graph: OnnxGraph) -> None:
+def _take_pixels(graph: OnnxGraph, name: str) -> None:
     """image (float) -> QuantizeLinear -> DequantizeLinear   becomes   image (uint8) -> DequantizeLinear."""
-    takers = graph.consumers(INPUT)
+    takers = graph.consumers(name)
     if [node.op_type for node in takers] != ["QuantizeLinear"]:
         raise ConversionError(
             "the ONNX graph does not begin with its input's grid", got=", ".join(n.op_type for n in takers)
         )
-    graph.replace_input(takers[0].output[0], INPUT)
+    graph.replace_input(takers[0].output[0], name)
     graph.nodes.remove(takers[0])
-    graph.set_input_type(INPUT, np.uint8)
+    graph.set_input_type(name, np.uint8)
 
 
 def _quantize_constants(graph: OnnxGraph, node: Any) -> None:

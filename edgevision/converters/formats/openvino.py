@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from edgevision.converters.formats.exported import INPUT, OUTPUT, Kernel, Source
+from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.quantize.weights import to_grid
 from edgevision.runtime.backends.openvino import import_openvino
 
@@ -21,16 +21,18 @@ _EXECUTED = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 
 
 def export(source: Source, path: Path) -> None:
-    """Write .xml and .bin; raw pixels uint8 (1, H, W, C) in, float32 out."""
+    """Write .xml and .bin; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
     openvino = import_openvino()
     model = openvino.convert_model(source.saved_model())
     if source.ranges is not None:
         for node in model.get_ordered_ops():
             if node.get_type_name() in _KERNELS:
                 _quantize_constant(node)
-        model = _take_pixels(model)
-    model.input(0).set_names({INPUT})
-    model.output(0).set_names({OUTPUT})
+        model = _take_pixels(model, source.pixel_inputs)
+    if len(source.graph.inputs) == 1:
+        model.input(0).set_names({source.graph.input.name})
+    if len(source.graph.outputs) == 1:  # a single one has no name of its own yet
+        model.output(0).set_names(set(source.graph.outputs))
     _forget_origin(model)
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
@@ -100,13 +102,16 @@ def _channel_axes(node: Any, rank: int) -> tuple[int, ...]:
     return (rank - 2,) if kind == "MatMul" else (0,)
 
 
-def _take_pixels(model: Any) -> Any:
-    """Let the input be uint8, as raw pixels are."""
+def _take_pixels(model: Any, names: list[str]) -> Any:
+    """Let inputs of pixels be uint8."""
+    if not names:
+        return model
     openvino = import_openvino()
     from openvino.preprocess import PrePostProcessor
 
     steps = PrePostProcessor(model)
-    steps.input().tensor().set_element_type(openvino.Type.u8)
+    for name in names:
+        steps.input(name if len(model.inputs) > 1 else 0).tensor().set_element_type(openvino.Type.u8)
     return steps.build()
 
 

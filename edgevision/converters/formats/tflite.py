@@ -10,24 +10,25 @@ import math
 from pathlib import Path
 from typing import Any
 
-from edgevision.converters.formats.exported import INPUT, OUTPUT, Kernel, Source
+from edgevision.converters.formats.exported import Kernel, Source
 
 _KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
 
 
 def export(source: Source, path: Path) -> None:
-    """Write a .tflite file; raw pixels uint8 (1, H, W, C) in, float32 out."""
+    """Write a .tflite file; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(source.saved_model())
     if source.ranges is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.inference_input_type = tf.uint8
+        if source.pixel_inputs:  # then it is the only input
+            converter.inference_input_type = tf.uint8
     path.write_bytes(converter.convert())
     model = _read(path)
     if source.ranges is not None:
-        _free_tail(model)
-    _rename(model)
+        _free_tails(model)
+    _rename(model, [op.name for op in source.graph.inputs], list(source.graph.outputs))
     _write(path, model)
 
 
@@ -93,22 +94,26 @@ def executed(path: Path) -> list[tuple[str, bool]]:
     return found
 
 
-def _free_tail(model: Any) -> None:
-    """Let a closing softmax or sigmoid work on floats, as in the other formats.
+def _free_tails(model: Any) -> None:
+    """Let a closing softmax, sigmoid or tanh work on floats, as in the other formats.
 
     The converter rounds its result to 1/256, where small probabilities are all alike. So
     int8 -> SOFTMAX -> int8 -> DEQUANTIZE -> float   becomes   int8 -> DEQUANTIZE -> float -> SOFTMAX -> float.
     """
     graph, kinds = model.subgraphs[0], _kinds(model)
-    last = list(graph.operators[-2:])
-    if [kinds[item.opcodeIndex] for item in last] not in (["SOFTMAX", "DEQUANTIZE"], ["LOGISTIC", "DEQUANTIZE"]):
-        return
-    function, dequantize = last
-    logits, middle, output = function.inputs[0], function.outputs[0], dequantize.outputs[0]
-    graph.tensors[middle].type, graph.tensors[middle].quantization = graph.tensors[output].type, None
-    dequantize.inputs, dequantize.outputs = [logits], [middle]
-    function.inputs, function.outputs = [middle], [output]
-    graph.operators[-2:] = [dequantize, function]
+    for dequantize in [item for item in graph.operators if kinds[item.opcodeIndex] == "DEQUANTIZE"]:
+        middle, output = dequantize.inputs[0], dequantize.outputs[0]
+        function = next((item for item in graph.operators if middle in item.outputs), None)
+        readers = [item for item in graph.operators if middle in item.inputs]
+        is_last = output in graph.outputs and len(readers) == 1
+        if function is None or not is_last or kinds[function.opcodeIndex] not in ("SOFTMAX", "LOGISTIC", "TANH"):
+            continue
+        logits = function.inputs[0]
+        graph.tensors[middle].type, graph.tensors[middle].quantization = graph.tensors[output].type, None
+        dequantize.inputs, dequantize.outputs = [logits], [middle]
+        function.inputs, function.outputs = [middle], [output]
+        first, second = (graph.operators.index(item) for item in (function, dequantize))
+        graph.operators[first], graph.operators[second] = dequantize, function
 
 
 def _kinds(model: Any) -> list[str]:
@@ -119,12 +124,15 @@ def _kinds(model: Any) -> list[str]:
     return [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]
 
 
-def _rename(model: Any) -> None:
-    """Give input and output the names they have in every format."""
+def _rename(model: Any, inputs: list[str], outputs: list[str]) -> None:
+    """Give inputs and outputs the names they have in every format."""
     graph = model.subgraphs[0]
-    graph.tensors[graph.inputs[0]].name, graph.tensors[graph.outputs[0]].name = INPUT.encode(), OUTPUT.encode()
     for signature in model.signatureDefs or []:
-        signature.inputs[0].name, signature.outputs[0].name = INPUT.encode(), OUTPUT.encode()
+        for entries, names in ((signature.inputs, inputs), (signature.outputs, outputs)):
+            if len(names) == 1:  # a single one has no name of its own yet
+                entries[0].name = names[0].encode()
+            for entry in entries:
+                graph.tensors[entry.tensorIndex].name = entry.name
 
 
 def _read(path: Path) -> Any:

@@ -34,7 +34,7 @@ class NativeQuantizer(Protocol):
         Args:
             source: A float model of this format, or a SavedModel folder (``source.save_float``); raw pixels float32
                 (1, H, W, C) in, one float32 output.
-            batches: Calibration images; called once per pass, yields uint8 (n, H, W, C).
+            batches: Calibration images; called once per pass, yields {"image": uint8 (n, H, W, C)}.
             out: The file to write (OpenVINO: the .xml; a .bin is written beside it).
             accurate: Take the package's most accurate setting rather than its default.
             method: One of ``METHODS``, in place of ``accurate``.

@@ -8,10 +8,11 @@ from typing import Any
 
 from edgevision.converters import formats, native
 from edgevision.converters.export import describe, making
-from edgevision.converters.formats.exported import OUTPUT
+from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.converters.native.source import save_float
 from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.manifest import Artifact, Manifest
+from edgevision.runtime.spec import TensorSpec
 
 
 def native_export(
@@ -31,7 +32,7 @@ def native_export(
     Args:
         model: keras.Model of any kind, or path of a SavedModel folder.
         manifest: What goes into every file: task, labels, scores, preprocessing.
-        batches: Calibration images; called once per pass, yields uint8 (n, H, W, C).
+        batches: Calibration images; called once per pass, yields {"image": uint8 (n, H, W, C)}.
         folder: Where to write.
         wanted: Formats.
         accurate: Take each quantiser's most accurate setting rather than its default.
@@ -44,15 +45,17 @@ def native_export(
     """
     import tensorflow as tf
 
-    source = save_float(model, manifest.preprocessing, folder / "float.saved_model")
-    answer = tf.saved_model.load(str(source)).signatures["serving_default"].structured_outputs[OUTPUT]
     p = manifest.preprocessing
+    assert p is not None, "only models that take an image come here"
+    source = save_float(model, p, folder / "float.saved_model")
+    answer = tf.saved_model.load(str(source)).signatures["serving_default"].structured_outputs[OUTPUT]
     artifacts = []
     for name in wanted:
         path = folder / f"int8{formats.SUFFIXES[name]}"
         tell(path.name)
         with making(path, cure="leave this format out (--formats)"):
             native.of(name).quantize(source, batches, path, accurate=accurate)
-        outputs = tuple(answer.shape[1:])
-        artifacts.append(describe(path, name, "int8", manifest, (p.height, p.width, p.channels), outputs))
+        image = TensorSpec(INPUT, (1, p.height, p.width, p.channels), "uint8")
+        scores = TensorSpec(OUTPUT, (1, *answer.shape[1:]), "float32")
+        artifacts.append(describe(path, name, "int8", manifest, ((image,), (scores,))))
     return artifacts

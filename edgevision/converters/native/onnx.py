@@ -95,8 +95,8 @@ class _Reader:
 
 
 def _images(batches: Batches) -> Iterator[Any]:
-    for pixels in batches():
-        for image in pixels:
+    for batch in batches():
+        for image in batch[INPUT]:
             yield image[None].astype(np.float32)
 
 

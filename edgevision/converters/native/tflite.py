@@ -93,8 +93,8 @@ def _extremes(model: bytes, steps: Any, data: dict[str, Any]) -> Any:
 
 
 def _images(batches: Batches) -> Iterator[Any]:
-    for pixels in batches():
-        for image in pixels:
+    for batch in batches():
+        for image in batch[INPUT]:
             yield image[None].astype(np.float32)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgevision.converters.formats.exported import INPUT
 from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.errors import InputError, MissingPackageError
 
@@ -29,7 +30,7 @@ def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -
 
     Args:
         model: Raw pixels float32 (1, H, W, C) in.
-        batches: Calibration images, all of which are used; uint8 (n, H, W, C).
+        batches: Calibration images, all of which are used; {"image": uint8 (n, H, W, C)}.
         input_name: Name of the model's input.
         method: One of ``METHODS``. "accurate" corrects biases layer by layer (``fast_bias_correction=False``), "mixed"
             gives activations asymmetric grids.
@@ -45,7 +46,7 @@ def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -
         raise MissingPackageError("nncf", "to quantise a model that cannot be rebuilt", "convert") from error
 
     nncf.set_log_level(logging.ERROR)
-    images = [image[None] for pixels in batches() for image in pixels]
+    images = [image[None] for batch in batches() for image in batch[INPUT]]
     data = nncf.Dataset(images, lambda image: {input_name: image.astype(np.float32)})
     options: dict[str, Any] = {"subset_size": len(images)}
     if "accurate" in method:

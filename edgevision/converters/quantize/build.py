@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgevision.converters.quantize.builder import Slot
 from edgevision.converters.quantize.fake_quant import Range
@@ -45,27 +49,28 @@ def build_model(
     batch: int | None = None,
     pixel_dtype: str = "float32",
 ) -> Any:
-    """A functional Keras model of the graph.
+    """A functional Keras model of the graph; ``run`` feeds it.
 
     Args:
         graph: Operations with weights.
         ranges: Grids to round operations' outputs to (``points.rounded_outputs``); None builds the float model.
         outputs: Operations whose outputs the model returns, as a dict by name (Keras unwraps a list of one); None: the
-            graph's output alone.
+            graph's only output as it is, several as a dict by their names.
         batch: Fixed batch size; None leaves it open.
-        pixel_dtype: dtype of the input, raw pixels 0..255; "uint8" puts a cast behind it.
+        pixel_dtype: dtype of an input of raw pixels 0..255; "uint8" puts a cast behind it.
 
     Returns:
-        keras.Model; input "image" (batch, H, W, C).
+        keras.Model; its inputs (batch, ...) have the names of the graph's.
     """
     import keras
 
-    source = graph.input
-    image = keras.Input(source.shape, batch_size=batch, name="image", dtype=pixel_dtype)
+    sources: list[Any] = []
     values: dict[str, Any] = {}
     for op in graph:
-        if op is source:
-            value = image if pixel_dtype == "float32" else keras.ops.cast(image, "float32")
+        if op.kind == "Input":
+            dtype = pixel_dtype if op.dtype == "uint8" else op.dtype
+            sources.append(keras.Input(op.shape, batch_size=batch, name=op.name, dtype=dtype))
+            value = keras.ops.cast(sources[-1], "float32") if dtype == "uint8" else sources[-1]
         else:
             is_cut = ranges is not None and op.name in ranges and op.kind == "ReLU"
             # The grid of a bounded ReLU ends at its bound or before, and cuts there itself. A kernel with any other
@@ -75,5 +80,38 @@ def build_model(
         if ranges is not None and op.name in ranges:
             value = fake_quantize_layer(ranges[op.name], f"{op.name}_grid")(value)
         values[op.name] = value
-    wanted = values[graph.output] if outputs is None else {name: values[name] for name in outputs}
-    return keras.Model(image, wanted, name="model")  # Keras' own counts up, and exporters write it into their files
+    if outputs is not None:
+        wanted: Any = {name: values[name] for name in outputs}
+    elif len(graph.outputs) == 1:
+        wanted = values[graph.output]
+    else:
+        wanted = {key: values[name] for key, name in graph.outputs.items()}
+    # Keras' own names count up, and exporters write them into their files.
+    return keras.Model(sources[0] if len(sources) == 1 else sources, wanted, name="model")
+
+
+def run(model: Any, batch: Mapping[str, NDArray[Any]]) -> Any:
+    """What a model of ``build_model`` makes of named arrays; they take its inputs' dtypes.
+
+    Args:
+        model: From ``build_model``.
+        batch: An array (n, ...) for every input, by name; others are ignored.
+
+    Returns:
+        Tensors, as the model returns them.
+    """
+    feeds = [np.asarray(batch[tensor.name], np.dtype(tensor.dtype)) for tensor in model.inputs]
+    return model(feeds[0] if len(feeds) == 1 else feeds, training=False)
+
+
+def answer(model: Any, graph: Graph, batch: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """``run`` as arrays by the graph's names of its outputs.
+
+    Args:
+        model: From ``build_model``, with the graph's own outputs.
+        graph: What it was built from.
+        batch: An array (n, ...) for every input, by name.
+    """
+    found = run(model, batch)
+    by_name = found if isinstance(found, dict) else dict.fromkeys(graph.outputs, found)
+    return {key: np.asarray(by_name[key]) for key in graph.outputs}

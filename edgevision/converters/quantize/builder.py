@@ -42,7 +42,7 @@ class Builder:
     """Collects operations while a model is traced; gives every one a unique name."""
 
     def __init__(self) -> None:
-        self.graph = Graph({}, "")
+        self.graph = Graph({}, {})
 
     def add(self, kind: str, name: str, inputs: list[str], shape: tuple[int, ...], *weights: Any, **config: Any) -> str:
         """Append an operation and return its name."""

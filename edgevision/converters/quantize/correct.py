@@ -14,10 +14,10 @@ import numpy as np
 from edgevision.converters.quantize.build import call
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
-from edgevision.converters.quantize.observe import Pixels
+from edgevision.converters.quantize.observe import Batch
 
 
-def correct_biases(graph: Graph, quantized: Graph, ranges: dict[str, Range], pixels: Pixels) -> Graph:
+def correct_biases(graph: Graph, quantized: Graph, ranges: dict[str, Range], batch: Batch) -> Graph:
     """A copy of ``quantized`` with biases moved so that every kernel's mean output equals the float graph's.
 
     Both graphs are run once, one operation at a time, and values are dropped as soon as nothing needs them.
@@ -26,7 +26,7 @@ def correct_biases(graph: Graph, quantized: Graph, ranges: dict[str, Range], pix
         graph: Float graph.
         quantized: The same graph with kernels on the grid.
         ranges: Grids of its activations.
-        pixels: uint8 (n, H, W, C); held in memory with the largest two or three activations.
+        batch: Calibration samples; held in memory with the largest two or three activations.
     """
     import tensorflow as tf
 
@@ -36,8 +36,8 @@ def correct_biases(graph: Graph, quantized: Graph, ranges: dict[str, Range], pix
     for op in graph:
         twin = corrected.ops[op.name]
         if op.kind == "Input":
-            image = tf.constant(pixels, tf.float32)
-            values[op.name] = image, image
+            given = tf.constant(batch[op.name], tf.int32 if op.dtype == "int32" else tf.float32)
+            values[op.name] = given, _round(given, ranges.get(op.name))
         else:
             exact = call(op, [values[name][0] for name in op.inputs])
             rounded = call(twin, [values[name][1] for name in op.inputs])

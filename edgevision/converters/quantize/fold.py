@@ -24,15 +24,16 @@ def prepend_normalization(graph: Graph, preprocessing: Preprocessing) -> None:
 
 def close_with_activation(graph: Graph) -> None:
     """Let a closing softmax or sigmoid come last, behind the flattening that follows it in convolutional models."""
-    last = graph.ops[graph.output]
-    if last.kind != "Reshape":
-        return
-    function = graph.ops[last.inputs[0]]
-    is_vector = function.shape[-1] == last.shape[-1] == np.prod(function.shape)
-    if function.kind == "Activation" and graph.sole_consumer(function.name) is last and is_vector:
-        last.inputs, function.inputs, function.shape = function.inputs, [last.name], last.shape
-        graph.ops[function.name] = graph.ops.pop(function.name)
-        graph.output = function.name
+    for key, name in graph.outputs.items():
+        last = graph.ops[name]
+        if last.kind != "Reshape" or graph.consumers(name):
+            continue
+        function = graph.ops[last.inputs[0]]
+        is_vector = function.shape[-1] == last.shape[-1] == np.prod(function.shape)
+        if function.kind == "Activation" and graph.sole_consumer(function.name) is last and is_vector:
+            last.inputs, function.inputs, function.shape = function.inputs, [last.name], last.shape
+            graph.ops[function.name] = graph.ops.pop(function.name)
+            graph.outputs[key] = function.name
 
 
 def fold(graph: Graph) -> None:

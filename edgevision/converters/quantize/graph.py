@@ -6,6 +6,7 @@ edited, and nested models, shared layers and fused activations would make every 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +31,8 @@ class Op:
             values); "Pick" (one of several outputs).
         inputs: Names of the operations whose outputs it takes, in order.
         shape: Its output's shape without the batch, channels last.
+        dtype: Of its output. An "Input" of uint8 takes raw pixels, of float32 the model's own values, of int32 numbers
+            of things (tokens, classes), which no grid can hold; only kept operations take or write integers.
         config: Arguments of the Keras layer; of an "Affine": {"is_normalization": True} when it prepares pixels.
         weights: float32 arrays: kernel (as Keras lays it out) and bias (channels,) for ``KERNEL_KINDS``;
             scale and offset (channels,) for "Affine".
@@ -41,6 +44,7 @@ class Op:
     shape: tuple[int, ...]
     config: dict[str, Any] = field(default_factory=dict)
     weights: list[Array] = field(default_factory=list)
+    dtype: str = "float32"
 
     @property
     def has_kernel(self) -> bool:
@@ -50,18 +54,35 @@ class Op:
 
 @dataclass
 class Graph:
-    """Operations in an order in which each comes after its inputs; one image input, one output."""
+    """Operations in an order in which each comes after its inputs.
+
+    Attributes:
+        ops: By name. The names of those of kind "Input" are the inputs' names in every artifact.
+        outputs: An output's name in every artifact -> the operation whose output it is, in the model's order.
+    """
 
     ops: dict[str, Op]
-    output: str
+    outputs: dict[str, str]
 
     def __iter__(self) -> Iterator[Op]:
         return iter(self.ops.values())
 
     @property
+    def inputs(self) -> list[Op]:
+        """The inputs, in the model's order."""
+        return [op for op in self if op.kind == "Input"]
+
+    @property
     def input(self) -> Op:
-        """The image input."""
-        return next(op for op in self if op.kind == "Input")
+        """The input of a graph that has one."""
+        (found,) = self.inputs
+        return found
+
+    @property
+    def output(self) -> str:
+        """The operation whose output is the only one."""
+        (found,) = self.outputs.values()
+        return found
 
     def consumers(self, name: str) -> list[Op]:
         """The operations that take the output of ``name``."""
@@ -70,7 +91,7 @@ class Graph:
     def sole_consumer(self, name: str) -> Op | None:
         """The only operation that takes ``name``; None if there are several or none, or it is the output."""
         found = self.consumers(name)
-        return found[0] if len(found) == 1 and name != self.output else None
+        return found[0] if len(found) == 1 and name not in self.outputs.values() else None
 
     def remove(self, name: str) -> None:
         """Take a single-input operation out; its input takes its place."""
@@ -78,15 +99,13 @@ class Graph:
         (source,) = op.inputs
         for other in self:
             other.inputs = [source if item == name else item for item in other.inputs]
-        if self.output == name:
-            self.output = source
+        self._reroute(name, source)
 
     def insert_after(self, name: str, new: Op) -> None:
         """Put a single-input operation behind ``name``: everything that took ``name`` takes ``new``."""
         for other in self:
             other.inputs = [new.name if item == name else item for item in other.inputs]
-        if self.output == name:
-            self.output = new.name
+        self._reroute(name, new.name)
         ordered: dict[str, Op] = {}
         for key, op in self.ops.items():
             ordered[key] = op
@@ -94,10 +113,15 @@ class Graph:
                 ordered[new.name] = new
         self.ops = ordered
 
+    def _reroute(self, old: str, new: str) -> None:
+        self.outputs = {key: new if name == old else name for key, name in self.outputs.items()}
+
     def copy(self) -> Graph:
         """A graph whose operations and weights can be changed without changing this one."""
         ops = {
-            op.name: Op(op.name, op.kind, list(op.inputs), op.shape, dict(op.config), [w.copy() for w in op.weights])
+            op.name: dataclasses.replace(
+                op, inputs=list(op.inputs), config=dict(op.config), weights=[weight.copy() for weight in op.weights]
+            )
             for op in self
         }
-        return Graph(ops, self.output)
+        return Graph(ops, dict(self.outputs))

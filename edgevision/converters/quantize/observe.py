@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.quantize.build import build_model
+from edgevision.converters.quantize.build import build_model, run
 from edgevision.converters.quantize.fake_quant import STEPS, Range
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.points import measured_points
 
-Pixels = NDArray[np.uint8]
-Batches = Callable[[], Iterable[Pixels]]
+#: One array (n, ...) per input of the graph, by name; pixels are uint8 (n, H, W, C).
+Batch = dict[str, NDArray[Any]]
+Batches = Callable[[], Iterable[Batch]]
 
 _BINS = 2048
 _SHRINKS = np.linspace(0.3, 1.0, 36)
@@ -81,21 +82,22 @@ def observe(graph: Graph, batches: Batches) -> dict[str, Observer]:
     """Run the float graph over all batches twice and collect what every measured point shows.
 
     Args:
-        graph: Float graph, raw pixels in.
-        batches: Called once per pass; yields uint8 (n, H, W, C).
+        graph: Float graph.
+        batches: Called once per pass.
     """
     names = measured_points(graph)
     observers = {name: Observer() for name in names}
+    if not names:  # everything stays in float
+        return observers
     model = build_model(graph, outputs=names)
     for see in (Observer.see_extremes, Observer.see_values):
-        for pixels in batches():
-            values = model(pixels.astype(np.float32), training=False)
-            for name, value in values.items():
+        for batch in batches():
+            for name, value in run(model, batch).items():
                 see(observers[name], value.numpy())
     return observers
 
 
 def batch_size(graph: Graph, budget: int = 256 * 2**20) -> int:
-    """How many images (1..32) may go through at once so that all observed values stay within ``budget`` bytes."""
-    one_image = 4 * sum(int(np.prod(op.shape)) for op in graph)
-    return max(1, min(32, budget // one_image))
+    """How many samples (1..32) may go through at once so that all observed values stay within ``budget`` bytes."""
+    one_sample = 4 * sum(int(np.prod(op.shape)) for op in graph)
+    return max(1, min(32, budget // one_sample))

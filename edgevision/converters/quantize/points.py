@@ -11,8 +11,8 @@ _REQUANTISING = (*KERNEL_KINDS, "Add")
 _ON_GRID = ("MaxPooling2D", "Reshape", "Moved")
 #: The output has the grid of the input (TFLite's average pool cannot requantise) but is rounded or padded anew.
 _SAME_GRID = ("AveragePooling2D", "ZeroPadding2D", "UpSampling2D")
-#: Computed in float: what they write is rounded only where an integer kernel reads it.
-_FLOAT = ("Kept", "Pick")
+#: In float, computed or given: what they write is rounded only where an integer kernel reads it.
+_FLOAT = ("Kept", "Pick", "Input")
 
 
 def is_fused(graph: Graph, op: Op) -> bool:
@@ -26,14 +26,18 @@ def is_float_tail(graph: Graph, op: Op) -> bool:
 
     It is a handful of values behind the last multiply-accumulate; the artifact's output is float32 in any case.
     """
-    return op.name == graph.output and op.kind == "Activation"
+    return op.kind == "Activation" and op.name in graph.outputs.values() and not graph.consumers(op.name)
 
 
 def writes_grid(graph: Graph, op: Op) -> bool:
     """Whether a range belongs to the output of ``op`` itself: seen on images, or given."""
     if op.kind in (*_ON_GRID, *_SAME_GRID) or is_fused(graph, op) or is_float_tail(graph, op):
         return False
-    return op.kind not in _FLOAT or _is_read_in_integers(graph, op)
+    return op.kind not in _FLOAT or _is_pixels(op) or _is_read_in_integers(graph, op)
+
+
+def _is_pixels(op: Op) -> bool:
+    return op.kind == "Input" and op.dtype == "uint8"
 
 
 def _is_read_in_integers(graph: Graph, op: Op) -> bool:
@@ -85,6 +89,6 @@ def rounded_outputs(graph: Graph, grids: dict[str, Range]) -> dict[str, Range]:
 
 def _given(op: Op) -> Range | None:
     """The grid that is known without looking."""
-    if op.kind == "Input":
+    if _is_pixels(op):
         return PIXELS
     return FIXED_RANGES.get(op.config["activation"]) if op.kind == "Activation" else None

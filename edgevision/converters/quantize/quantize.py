@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.quantize.build import build_model
+from edgevision.converters.quantize.build import answer, build_model, run
 from edgevision.converters.quantize.convergence import Convergence, convergence
 from edgevision.converters.quantize.correct import correct_biases
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
-from edgevision.converters.quantize.observe import Batches, Observer, Pixels, observe
+from edgevision.converters.quantize.observe import Batch, Batches, Observer, observe
 from edgevision.converters.quantize.points import logits_point, rounded_outputs, value_grids
-from edgevision.converters.quantize.scoring import divergence, logits_range
+from edgevision.converters.quantize.scoring import divergence, logits_range, noise_shares
 from edgevision.converters.quantize.weights import quantize_kernels, round_biases
 from edgevision.runtime.manifest import Scores
 
@@ -35,7 +35,8 @@ class Quantized:
         ranges: 8-bit grid of every operation that writes one.
         ranges_by: "min-max" or "least-squares".
         bias_corrected: Whether biases were corrected.
-        errors: Divergence of the probabilities from float on held-out images, nats, per candidate tried.
+        errors: How far each candidate tried is from float on held-out samples: divergence of the probabilities, nats;
+            of outputs that are no class scores ``scoring.noise_shares``.
         convergence: Whether more images would still move the ranges; None when none had to be measured.
     """
 
@@ -47,22 +48,22 @@ class Quantized:
     convergence: Convergence | None = None
 
     def model(self, batch: int | None = None) -> Any:
-        """The fake-quantised Keras model; float32 raw pixels (batch, H, W, C) in."""
+        """The fake-quantised Keras model; ``build.run`` feeds it."""
         return build_model(self.graph, self.ranges, batch=batch)
 
 
-def quantize(graph: Graph, scores: Scores, batches: Batches, correction: Pixels, held_out: Batches) -> Quantized:
+def quantize(graph: Graph, scores: Scores | None, batches: Batches, correction: Batch, held_out: Batches) -> Quantized:
     """Quantise to int8 weights per channel and 8-bit activations per tensor.
 
     Ranges by min-max or least squares, biases corrected or not: each of the four wins somewhere, and counting flipped
     predictions on some hundred images cannot tell them apart. The divergence of the outputs on held-out images can.
 
     Args:
-        graph: Folded float graph (``fold.fold``), raw pixels in.
-        scores: What its outputs are.
-        batches: Calibration images for ranges.
-        correction: Calibration images for bias correction, uint8 (n, H, W, C).
-        held_out: Images for choosing among the candidates.
+        graph: Folded float graph (``fold.fold``).
+        scores: What a classifier's outputs are; None for outputs that are no class scores.
+        batches: Calibration samples for ranges.
+        correction: Calibration samples for bias correction.
+        held_out: Samples for choosing among the candidates.
     """
     candidates = list(_candidates(graph, scores, batches, correction))
     errors = _errors(graph, scores, candidates, held_out)
@@ -71,12 +72,11 @@ def quantize(graph: Graph, scores: Scores, batches: Batches, correction: Pixels,
     return dataclasses.replace(candidates[best], errors=by_name)
 
 
-def _candidates(graph: Graph, scores: Scores, batches: Batches, correction: Pixels) -> Iterator[Quantized]:
+def _candidates(graph: Graph, scores: Scores | None, batches: Batches, correction: Batch) -> Iterator[Quantized]:
     observers = observe(graph, batches)
     settled = convergence({name: observer.images for name, observer in observers.items()})
     rounded = quantize_kernels(graph)
-    last = logits_point(graph)
-    fixed = {} if last is None else {last: logits_range(_outputs(graph, last, batches), scores)}
+    fixed = {} if scores is None else _logits_grid(graph, scores, batches)
     for name, estimate in _ESTIMATES.items():
         measured = {key: estimate(observer) for key, observer in observers.items()}
         grids = value_grids(graph, {**measured, **fixed})
@@ -87,13 +87,20 @@ def _candidates(graph: Graph, scores: Scores, batches: Batches, correction: Pixe
             yield Quantized(candidate, ranges, name, is_corrected, {}, settled)
 
 
-def _outputs(graph: Graph, name: str, batches: Batches) -> Any:
-    model = build_model(graph, outputs=[name])
-    return np.concatenate([np.asarray(model(pixels.astype(np.float32), training=False)[name]) for pixels in batches()])
+def _logits_grid(graph: Graph, scores: Scores, batches: Batches) -> dict[str, Range]:
+    last = logits_point(graph)
+    if last is None:
+        return {}
+    model = build_model(graph, outputs=[last])
+    logits = np.concatenate([np.asarray(run(model, batch)[last]) for batch in batches()])
+    return {last: logits_range(logits, scores)}
 
 
-def _errors(graph: Graph, scores: Scores, candidates: list[Quantized], held_out: Batches) -> list[float]:
+def _errors(graph: Graph, scores: Scores | None, candidates: list[Quantized], held_out: Batches) -> list[float]:
     models = [build_model(graph), *(candidate.model() for candidate in candidates)]
-    rows = [[np.asarray(model(pixels.astype(np.float32), training=False)) for model in models] for pixels in held_out()]
-    reference, *others = (np.concatenate(column) for column in zip(*rows))
+    rows = ([answer(model, graph, batch) for model in models] for batch in held_out())
+    if scores is None:
+        return noise_shares(rows)
+    (name,) = graph.outputs
+    reference, *others = (np.concatenate([outputs[name] for outputs in column]) for column in zip(*rows))
     return [divergence(reference, outputs, scores) for outputs in others]

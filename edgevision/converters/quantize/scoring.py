@@ -1,10 +1,12 @@
-"""How far a classifier's answers are from another's: in probabilities, because that is what people read.
+"""How far a model's answers are from another's: a classifier's in probabilities, because that is what people read.
 
 The squared error of logits is ruled by a few large ones that change nothing; the divergence of probabilities is not.
+Outputs that are no class scores have nothing but their squared error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,38 @@ def divergence(reference: Values, outputs: Values, scores: Scores) -> float:
     if scores in ("sigmoid", "sigmoid_logits"):  # each output is a distribution over yes and no
         terms = terms + (1 - exact) * np.log((1 - exact) / (1 - found))
     return float(terms.sum(-1).mean())
+
+
+def noise_shares(rows: Iterable[Sequence[Mapping[str, Values]]]) -> list[float]:
+    """Squared error of named outputs as a share of the reference's variance over samples, mean over the outputs.
+
+    Args:
+        rows: Per batch the outputs (samples, ...) of the reference and, behind it, of each candidate. Only sums are
+            kept: segmentation maps of all samples would not fit into memory.
+
+    Returns:
+        One share per candidate.
+    """
+    samples = 0
+    total: dict[str, Any] = {}
+    squares: dict[str, float] = {}
+    noise: dict[tuple[int, str], float] = {}
+    for reference, *others in rows:
+        for name, exact in reference.items():
+            wide = exact.astype(np.float64)
+            total[name] = total.get(name, 0.0) + wide.sum(0)
+            squares[name] = squares.get(name, 0.0) + float(np.square(wide).sum())
+            for index, outputs in enumerate(others):
+                error = float(np.square(outputs[name] - wide).sum())
+                noise[index, name] = noise.get((index, name), 0.0) + error
+        samples += len(wide)
+    # What is the same for all samples is no signal; a single sample has no such mean and counts in full.
+    common = {name: float(np.square(each).sum()) / samples if samples > 1 else 0.0 for name, each in total.items()}
+    signal = {name: squares[name] - common[name] for name in total}
+    candidates = 1 + max(index for index, _ in noise)
+    return [
+        float(np.mean([noise[index, name] / max(signal[name], _TINY) for name in total])) for index in range(candidates)
+    ]
 
 
 def logits_range(logits: Values, scores: Scores) -> Range:

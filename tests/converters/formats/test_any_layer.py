@@ -15,7 +15,7 @@ from edgevision.converters.formats.exported import Source
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.source import load_source
 from edgevision.runtime.backends import open_session
-from tests.converters.models import SIZE, pictures
+from tests.converters.models import SIZE, as_batch, pictures
 
 FORMATS = tuple(formats.SUFFIXES)
 
@@ -46,9 +46,9 @@ MACS = {
 
 def quantized(make: Any) -> Quantized:
     keras.utils.set_random_seed(0)
-    pixels = pictures(64)[0]
+    batch = as_batch(pictures(64)[0])
     source = load_source(make(), preprocess="unit")
-    return quantize(source.graph, source.scores, lambda: iter([pixels]), pixels, lambda: iter([pixels]))
+    return quantize(source.graph, source.scores, lambda: iter([batch]), batch, lambda: iter([batch]))
 
 
 @pytest.mark.parametrize("make", [attention, gated])

@@ -20,7 +20,7 @@ from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.session import Session
 from edgevision.runtime.spec import TensorSpec
 from tests.converters.conftest import Exported
-from tests.converters.models import SIZE, Floats, Pixels, folded, pictures, scrambled, sequential
+from tests.converters.models import SIZE, Floats, Pixels, as_batch, folded, pictures, scrambled, sequential
 
 FORMATS: tuple[ModelFormat, ...] = ("tflite", "onnx", "openvino")
 
@@ -223,7 +223,7 @@ def small(name: str) -> Any:
 def test_every_kernel_rounds_as_the_fake_quantised_model_says(name: str, tmp_path: Path) -> None:
     graph = folded(small(name))
     pixels, _ = pictures(24, seed=11)
-    quantized = quantize(graph, "logits", lambda: [pixels], pixels, lambda: [pixels])
+    quantized = quantize(graph, "logits", lambda: [as_batch(pixels)], as_batch(pixels), lambda: [as_batch(pixels)])
     source = Source(quantized.graph, quantized.ranges, tmp_path)
     expected = np.asarray(quantized.model()(pixels.astype(np.float32)))
     step = value_grids(quantized.graph, quantized.ranges)[quantized.graph.output].scale
@@ -246,7 +246,7 @@ def test_layers_with_equal_weights(tmp_path: Path) -> None:
     model.layers[0].set_weights(model.layers[2].get_weights())
     graph = folded(model)
     pixels, _ = pictures(24, seed=11)
-    quantized = quantize(graph, "logits", lambda: [pixels], pixels, lambda: [pixels])
+    quantized = quantize(graph, "logits", lambda: [as_batch(pixels)], as_batch(pixels), lambda: [as_batch(pixels)])
     path = tmp_path / "int8.onnx"
     formats.of("onnx").export(Source(quantized.graph, quantized.ranges, tmp_path), path)
     expected = np.asarray(quantized.model()(pixels.astype(np.float32)))
@@ -265,7 +265,7 @@ def test_a_dead_channel_does_not_spoil_the_others(tmp_path: Path) -> None:
     model.layers[1].set_weights([kernel, bias])
     graph = folded(model)
     pixels, _ = pictures(40, seed=12)
-    quantized = quantize(graph, "logits", lambda: [pixels], pixels, lambda: [pixels])
+    quantized = quantize(graph, "logits", lambda: [as_batch(pixels)], as_batch(pixels), lambda: [as_batch(pixels)])
     source = Source(quantized.graph, quantized.ranges, tmp_path)
     exact, rounded = (np.asarray(each(pixels.astype(np.float32))) for each in (model, quantized.model()))
     step = quantized.ranges[quantized.graph.output].scale

@@ -20,7 +20,7 @@ from edgevision.converters.quantize.quantize import quantize
 from edgevision.converters.quantize.weights import channel_axes, to_grid
 from edgevision.runtime.errors import ConversionError
 from tests.converters.conftest import Exported
-from tests.converters.models import folded, pictures, sequential
+from tests.converters.models import as_batch, folded, pictures, sequential
 
 
 @pytest.mark.parametrize("precision", ["int8", "float32"])
@@ -123,7 +123,7 @@ def test_without_the_pass_the_weights_would_be_float(tmp_path: Path) -> None:
     """What tf2onnx alone makes of the quantised model, to know that the tests above look at our own work."""
     pixels, _ = pictures(16)
     graph = folded(sequential(kl.Conv2D(3, 3), kl.Flatten(), kl.Dense(4)))
-    quantized = quantize(graph, "logits", lambda: [pixels], pixels, lambda: [pixels])
+    quantized = quantize(graph, "logits", lambda: [as_batch(pixels)], as_batch(pixels), lambda: [as_batch(pixels)])
     source = Source(quantized.graph, quantized.ranges, tmp_path)
     source.model().export(
         str(tmp_path / "m.onnx"), format="onnx", verbose=False, input_signature=source.signature(), opset_version=15

@@ -20,10 +20,10 @@ PIXELS = np.random.default_rng(3).integers(0, 256, (2, SIZE, SIZE, 3), dtype=np.
 
 def chain(*ops: Op) -> Graph:
     """Operations one after the other, behind a (8, 8, 2) input."""
-    graph = Graph({"image": Op("image", "Input", [], (8, 8, 2))}, "image")
+    graph = Graph({"image": Op("image", "Input", [], (8, 8, 2))}, {"output": "image"})
     for op in ops:
         graph.ops[op.name] = Op(op.name, op.kind, [graph.output], op.shape, op.config, op.weights)
-        graph.output = op.name
+        graph.outputs = {"output": op.name}
     return graph
 
 
@@ -146,7 +146,7 @@ def test_an_affine_map_that_two_operations_take_stays() -> None:
     graph.ops["other"] = Op("other", "Conv2D", ["first"], (6, 6, 3), dict(graph.ops["kernel"].config))
     graph.ops["other"].weights = [numbers(3, 3, 2, 3, seed=8), numbers(3, seed=9)]
     graph.ops["sum"] = Op("sum", "Add", ["kernel", "other"], (6, 6, 3))
-    graph.output = "sum"
+    graph.outputs = {"output": "sum"}
     values = signals(2, (8, 8, 2))
     expected = evaluate(graph, values)
     fold(graph)
@@ -157,7 +157,7 @@ def test_an_affine_map_that_two_operations_take_stays() -> None:
 def test_a_kernel_whose_own_output_is_used_takes_nothing_in() -> None:
     graph = chain(kernel_op("Conv2D", "same", (8, 8, 2)), affine("after", [2] * 3, [1] * 3, (8, 8, 3)))
     graph.ops["sum"] = Op("sum", "Add", ["kernel", "after"], (8, 8, 3))
-    graph.output = "sum"
+    graph.outputs = {"output": "sum"}
     values = signals(2, (8, 8, 2))
     expected = evaluate(graph, values)
     fold(graph)

@@ -11,10 +11,10 @@ from keras import layers as kl
 from edgevision.converters.quantize.build import build_model
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
-from edgevision.converters.quantize.observe import Observer, Pixels, batch_size, observe
+from edgevision.converters.quantize.observe import Batch, Observer, batch_size, observe
 from edgevision.converters.quantize.points import measured_points
 from edgevision.converters.quantize.scoring import Values, round_to
-from tests.converters.models import SIZE, folded, pictures, sequential
+from tests.converters.models import SIZE, as_batch, folded, pictures, sequential
 
 IMAGES, _ = pictures(50)
 
@@ -24,9 +24,9 @@ def network() -> Graph:
     return folded(sequential(*layers, kl.GlobalAveragePooling2D(), kl.Dense(4)))
 
 
-def in_batches(size: int) -> Iterator[Pixels]:
+def in_batches(size: int) -> Iterator[Batch]:
     for start in range(0, len(IMAGES), size):
-        yield IMAGES[start : start + size]
+        yield as_batch(IMAGES[start : start + size])
 
 
 def seen(*parts: Values) -> Observer:

@@ -13,7 +13,7 @@ from edgevision.converters.quantize.points import rounded_outputs, value_grids
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.quantize.scoring import divergence
 from edgevision.converters.quantize.weights import channel_axes, quantize_kernels, to_grid
-from tests.converters.models import Floats, folded, pictures, sequential
+from tests.converters.models import Floats, as_batch, folded, pictures, sequential
 
 IMAGES, _ = pictures(96)
 
@@ -38,12 +38,14 @@ def graph() -> Graph:
 
 @pytest.fixture(scope="module")
 def quantized(graph: Graph) -> Quantized:
-    return quantize(graph, "logits", lambda: [IMAGES[:40]], IMAGES[:40], lambda: [IMAGES[40:64]])
+    return quantize(
+        graph, "logits", lambda: [as_batch(IMAGES[:40])], as_batch(IMAGES[:40]), lambda: [as_batch(IMAGES[40:64])]
+    )
 
 
 @pytest.fixture(scope="module")
 def ranges(graph: Graph) -> dict[str, Range]:
-    observers = observe(graph, lambda: [IMAGES[:40]])
+    observers = observe(graph, lambda: [as_batch(IMAGES[:40])])
     return rounded_outputs(graph, value_grids(graph, {name: seen.min_max() for name, seen in observers.items()}))
 
 
@@ -66,7 +68,7 @@ def mean_shift(exact: Floats, rounded: Floats) -> float:
 def test_bias_correction_takes_the_mean_shift_off(graph: Graph, ranges: dict[str, Range]) -> None:
     rounded = quantize_kernels(graph)
     inner = {name: grid for name, grid in ranges.items() if not graph.ops[name].has_kernel}
-    corrected = correct_biases(graph, rounded, inner, IMAGES[:40])
+    corrected = correct_biases(graph, rounded, inner, as_batch(IMAGES[:40]))
     exact = kernel_outputs(graph)
     before, after = kernel_outputs(rounded, inner), kernel_outputs(corrected, inner)
     assert len(exact) == 4
@@ -78,7 +80,7 @@ def test_bias_correction_takes_the_mean_shift_off(graph: Graph, ranges: dict[str
 def test_bias_correction_moves_biases_only(graph: Graph, ranges: dict[str, Range]) -> None:
     rounded = quantize_kernels(graph)
     kept = rounded.copy()
-    corrected = correct_biases(graph, rounded, ranges, IMAGES[:40])
+    corrected = correct_biases(graph, rounded, ranges, as_batch(IMAGES[:40]))
     for op in rounded:
         for was, now in zip(kept.ops[op.name].weights, op.weights):
             np.testing.assert_array_equal(was, now)
@@ -88,7 +90,7 @@ def test_bias_correction_moves_biases_only(graph: Graph, ranges: dict[str, Range
 
 
 def test_exact_weights_and_no_rounding_need_no_correction(graph: Graph) -> None:
-    corrected = correct_biases(graph, graph, {}, IMAGES[:8])
+    corrected = correct_biases(graph, graph, {}, as_batch(IMAGES[:8]))
     for op in graph:
         for was, now in zip(op.weights, corrected.ops[op.name].weights):
             np.testing.assert_allclose(now, was, atol=1e-6)
@@ -124,7 +126,9 @@ def test_quantised_answers_are_near_but_not_the_same(graph: Graph, quantized: Qu
 
 
 def test_the_same_images_give_the_same_model(graph: Graph, quantized: Quantized) -> None:
-    again = quantize(graph, "logits", lambda: [IMAGES[:40]], IMAGES[:40], lambda: [IMAGES[40:64]])
+    again = quantize(
+        graph, "logits", lambda: [as_batch(IMAGES[:40])], as_batch(IMAGES[:40]), lambda: [as_batch(IMAGES[40:64])]
+    )
     assert again.ranges == quantized.ranges and again.errors == quantized.errors
     for op in quantized.graph:
         for one, two in zip(op.weights, again.graph.ops[op.name].weights):

@@ -1,0 +1,105 @@
+"""The data of one conversion: what calibrates and what judges, images or named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.converters.calibration import CalibrationSet, PixelSet
+from edgevision.converters.labels import settle_labels
+from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.source import SourceModel
+from edgevision.converters.tensor_set import TensorRows, TensorSet, content_hash, judged_rows
+from edgevision.datasets import open_dataset, open_images
+from edgevision.runtime.errors import InputError
+
+#: Outputs of all samples by all models are held at once up to this many bytes: fewer samples judge large outputs.
+_ANSWERS_BYTES = 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What one conversion runs on.
+
+    Attributes:
+        labels: Class names; none for the task "tensors".
+        calibration: Three groups, one of which judges when there is no evaluation data.
+        judged: What judges.
+        targets: True class of each judged image, int64; None without labels.
+        is_separate: Whether ``judged`` is evaluation data of its own.
+        evaluation: What that is, for the manifest; None without.
+    """
+
+    labels: tuple[str, ...]
+    calibration: CalibrationSet | TensorSet
+    judged: PixelSet | TensorRows
+    targets: NDArray[np.int64] | None
+    is_separate: bool
+    evaluation: dict[str, Any] | None
+
+
+def open_samples(
+    source: SourceModel, calibration: str | Path, evaluate: str | Path | None, labels: Sequence[str] | None, models: int
+) -> Samples:
+    """Open the data that fits the model.
+
+    Args:
+        source: The model.
+        calibration: Images, or an .npz whose arrays bear the inputs' names.
+        evaluate: The same kind of data; labelled for a classifier. None judges on calibration data left over.
+        labels: Class names, if given.
+        models: How many models will answer.
+
+    Raises:
+        InputError: Class names are missing, wrong, or given to a model without classes.
+        DatasetError: The data is not what the model takes.
+    """
+    if source.task == "classification":
+        return _labelled(source, calibration, evaluate, labels)
+    if labels is not None:
+        raise InputError(
+            f"{source.name} is no image classifier: its outputs have no class names", cure="leave --labels out"
+        )
+    if source.preprocessing is None:
+        return _arrays(source, calibration, evaluate, models)
+    name, preprocessing = source.graph.input.name, source.preprocessing
+    images = CalibrationSet(calibration, preprocessing, name)
+    most = _enough(source.graph, models)
+    if evaluate is None:
+        return Samples((), images, images.judgement.first(most), None, False, None)
+    tested = open_images(evaluate, prefer="test")
+    about = {"images": min(most, len(tested)), "split": tested.split, "sha256": tested.content_hash()}
+    return Samples((), images, PixelSet(tested, preprocessing, name).first(most), None, True, about)
+
+
+def _labelled(
+    source: SourceModel, calibration: str | Path, evaluate: str | Path | None, labels: Sequence[str] | None
+) -> Samples:
+    tested = None if evaluate is None else open_dataset(evaluate, prefer="test")
+    names = settle_labels(source, labels, tested, calibration)
+    tested = None if tested is None else tested.aligned_to(names)
+    assert source.preprocessing is not None, "a classifier takes an image"
+    images = CalibrationSet(calibration, source.preprocessing)
+    if tested is None:
+        return Samples(names, images, images.judgement, None, False, None)
+    about = {"images": len(tested), "split": tested.split, "sha256": tested.content_hash()}
+    return Samples(names, images, PixelSet(tested, source.preprocessing), tested.targets, True, about)
+
+
+def _arrays(source: SourceModel, calibration: str | Path, evaluate: str | Path | None, models: int) -> Samples:
+    arrays, most = TensorSet(calibration, source.graph.inputs), _enough(source.graph, models)
+    if evaluate is None:
+        return Samples((), arrays, arrays.judgement.first(most), None, False, None)
+    judged = judged_rows(evaluate, source.graph.inputs).first(most)
+    about = {"images": len(judged), "split": "", "sha256": content_hash(judged)}
+    return Samples((), arrays, judged, None, True, about)
+
+
+def _enough(graph: Graph, models: int) -> int:
+    one_sample = 4 * models * sum(int(np.prod(graph.ops[name].shape)) for name in graph.outputs.values())
+    return max(10, _ANSWERS_BYTES // one_sample)

@@ -1,0 +1,146 @@
+"""The checks on exported files whose outputs are no class scores of an image: what is compared are the values.
+
+Each output's signal-to-quantisation-noise ratio (SQNR) against the float Keras model is judged over the samples. The
+signal is the float output less its mean over samples, because what is the same for all samples tells none of them
+apart; the noise is the difference between the two. 20 dB, the default, means noise of 10 % of the signal's spread.
+
+The verdict comes from a 95 % percentile interval, bootstrapped over samples (Efron 1979): "pass" when its lower end
+reaches the limit, "fail" when its upper end does not, else "undecided". Fewer than ten samples prove nothing: what
+would pass is then undecided too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.converters.gate import LEAST_SQNR_DB
+from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, Outputs, sqnr_db
+from edgevision.converters.quantize.graph import Graph
+from edgevision.runtime.manifest import Agreement, Artifact, Parity, Signal, Verdict
+
+_RESAMPLES = 2000
+_LEAST_SAMPLES = 10
+_WORST_FIRST = ("fail", "undecided", "pass")
+#: A number of samples above this is not worth naming.
+_MOST_NEEDED = 1_000_000
+
+
+def check_signals(artifact: Artifact, answers: Answers, graph: Graph, limit_db: float = LEAST_SQNR_DB) -> Artifact:
+    """The artifact with its ``parity`` and ``agreement`` filled in.
+
+    Args:
+        artifact: As exported.
+        answers: What it and the Keras models answered.
+        graph: Says which outputs are class scores.
+        limit_db: Least SQNR of every output against float, decibel.
+    """
+    outputs = answers.artifacts[artifact.name]
+    reference = answers.quantized if artifact.precision == "int8" else answers.source
+    parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision])
+    is_exact = artifact.precision == "float32" and parity.passed
+    agreement = judge_signals(answers.source, outputs, graph, limit_db, is_exact=is_exact)
+    return dataclasses.replace(artifact, parity=parity, agreement=agreement)
+
+
+def judge_signals(
+    reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float = LEAST_SQNR_DB, *, is_exact: bool = False
+) -> Agreement:
+    """How an artifact's outputs stand to the float model's.
+
+    Args:
+        reference: Name of the output -> (samples, ...), by the float Keras model.
+        outputs: The same by the artifact.
+        graph: Says which outputs are class scores.
+        limit_db: Least SQNR of every output, decibel.
+        is_exact: The artifact was shown to compute what the float model computes: no number of samples has to prove it.
+    """
+    signals = tuple(
+        Signal(
+            name,
+            sqnr_db(exact, outputs[name]),
+            sqnr_interval(exact, outputs[name]),
+            _same(exact, outputs[name], name, graph),
+        )
+        for name, exact in reference.items()
+    )
+    verdicts = {each.output: _verdict(each, limit_db) for each in signals}
+    worst = min(signals, key=lambda each: (_WORST_FIRST.index(verdicts[each.output]), each.sqnr_db))
+    samples = len(next(iter(reference.values())))
+    found = verdicts[worst.output]
+    if found == "pass" and samples < _LEAST_SAMPLES:
+        found = "undecided"
+    if found == "undecided" and is_exact:
+        found = "pass"
+    needed = _needed(worst, samples, limit_db) if found == "undecided" else None
+    same = _least(each.same_top1 for each in signals)
+    return Agreement(
+        samples, same, None, None, worst.sqnr_db, worst.interval, found != "fail", found, needed, signals=signals
+    )
+
+
+def _verdict(signal: Signal, limit_db: float) -> Verdict:
+    low, high = signal.interval
+    return "pass" if low >= limit_db else "fail" if high < limit_db else "undecided"
+
+
+def sqnr_interval(reference: NDArray[Any], outputs: NDArray[Any], seed: int = 0) -> tuple[float, float]:
+    """95 % interval of ``parity.sqnr_db``, bootstrapped over samples; the mean over samples stays that of all.
+
+    Args:
+        reference: (samples, ...).
+        outputs: Likewise.
+        seed: Decides the resamples.
+    """
+    samples = len(reference)
+    exact = reference.reshape(samples, -1).astype(np.float64)
+    signal = np.square(exact - exact.mean(0) if samples > 1 else exact).sum(1)
+    noise = np.square(outputs.reshape(samples, -1) - exact).sum(1)
+    draws = np.random.default_rng(seed).multinomial(samples, np.full(samples, 1 / samples), _RESAMPLES)
+    ratios = [_decibel(power, loss) for power, loss in zip(draws @ signal, draws @ noise)]
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _decibel(power: float, noise: float) -> float:
+    if noise <= 1e-12 * max(power, 1e-30):
+        return EXACT_DB
+    return 10 * math.log10(power / noise) if power else -EXACT_DB
+
+
+def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float) -> Parity:
+    ratio = min(sqnr_db(exact, outputs[name]) for name, exact in reference.items())
+    error = max(float(np.abs(outputs[name] - exact.astype(np.float64)).max()) for name, exact in reference.items())
+    same = _least(_same(exact, outputs[name], name, graph) for name, exact in reference.items())
+    return Parity(len(next(iter(reference.values()))), ratio, error, same, ratio >= limit_db)
+
+
+def _same(reference: NDArray[Any], outputs: NDArray[Any], name: str, graph: Graph) -> float | None:
+    """Share of positions with the same best class, of an output that is class scores or the best class itself."""
+    op = graph.ops[graph.outputs[name]]
+    if "float" not in op.dtype:
+        return float((reference == outputs).mean())
+    if op.kind == "Activation" and op.config["activation"] == "softmax":
+        return float((reference.argmax(-1) == outputs.argmax(-1)).mean())
+    return None
+
+
+def _least(shares: Iterable[float | None]) -> float | None:
+    known = [share for share in shares if share is not None]
+    return min(known) if known else None
+
+
+def _needed(worst: Signal, samples: int, limit_db: float) -> int | None:
+    """About how many samples would decide: an interval is as wide as one over the root of their number."""
+    low, high = worst.interval
+    away = worst.sqnr_db - limit_db
+    half = worst.sqnr_db - low if away > 0 else high - worst.sqnr_db
+    if not away:
+        return None
+    needed = max(_LEAST_SAMPLES, math.ceil(samples * (half / away) ** 2))
+    return needed if needed <= _MOST_NEEDED else None

@@ -1,0 +1,110 @@
+"""Named arrays in, named arrays out: bundles of the task "tensors", whose outputs nothing decodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgevision.runtime import images
+from edgevision.runtime.errors import BundleError, InputError
+from edgevision.runtime.preprocess import resize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from edgevision.runtime.images import ImageSource
+    from edgevision.runtime.manifest import Artifact, Manifest
+    from edgevision.runtime.session import Session
+    from edgevision.runtime.spec import TensorSpec
+
+
+class TensorPredictor:
+    """A model with inputs and outputs of any kind. Safe to call from many threads at once.
+
+    Attributes:
+        session: The model in its engine; ``session.inputs`` and ``session.outputs`` say what goes in and comes out.
+        manifest: What the bundle or the lone file says.
+        artifact: Which model of it runs.
+    """
+
+    def __init__(self, session: Session, manifest: Manifest, artifact: Artifact) -> None:
+        self.session, self.manifest, self.artifact = session, manifest, artifact
+        _check_fit(session, manifest)
+
+    def run(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Runs the model once.
+
+        Args:
+            arrays: One array per input, by name, of exactly the dtype and shape of its spec in ``session.inputs``, the
+                batch of 1 included. Values are in the model's own units; uint8 means raw pixels.
+
+        Returns:
+            One array per output, by name, float32 in the model's own units, or integers where the model's are.
+
+        Raises:
+            TensorError: A name, dtype or shape is wrong, or a value is not finite.
+            BackendError: The predictor is closed, or the engine failed.
+        """
+        found = self.session.run(arrays)
+        return {spec.name: real_values(found[spec.name], spec) for spec in self.session.outputs}
+
+    def __call__(self, source: ImageSource) -> dict[str, NDArray[Any]]:
+        """What the model makes of one image, by name of the output.
+
+        Args:
+            source: A path, bytes, PIL image or uint8 array as ``images.decode`` takes it.
+
+        Raises:
+            InputError: The model takes no image; ``run`` takes its arrays.
+            ImageError: The image cannot be used.
+            BackendError: The predictor is closed, or the engine failed.
+        """
+        if self.manifest.preprocessing is None:
+            names = ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in self.session.inputs)
+            raise InputError("the model takes no image", expected=names, cure="call run({name: array})")
+        pixels = resize(images.decode(source), self.manifest.preprocessing)
+        return self.run({self.session.inputs[0].name: pixels[None]})
+
+    def describe(self) -> dict[str, Any]:
+        """What runs: the artifact, and the session's engine, version, provider, precision and threads."""
+        return {
+            "artifact": self.artifact.name,
+            "artifact_precision": self.artifact.precision,
+            **self.session.describe(),
+        }
+
+    def close(self) -> None:
+        """Lets go of the engine; calling afterwards is a BackendError."""
+        self.session.close()
+
+    def __enter__(self) -> TensorPredictor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def real_values(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
+    """An output in its real unit: what is stored in quantised integers becomes float32, anything else stays."""
+    if spec.quant is None:
+        return values
+    real: NDArray[np.float32] = (values.astype(np.float32) - spec.quant.zero_point) * np.float32(spec.quant.scale)
+    return real
+
+
+def _check_fit(session: Session, manifest: Manifest) -> None:
+    """Refuses a model whose tensors are not those that the manifest speaks of."""
+    p = manifest.preprocessing
+    shape = None if p is None else (1, p.height, p.width, p.channels)
+    got = ", ".join(f"{spec.dtype} {spec.shape}" for spec in session.inputs)
+    if shape is not None and [(spec.shape, spec.dtype) for spec in session.inputs] != [(shape, "uint8")]:
+        session.close()
+        raise BundleError(
+            "the model's input is not what its preprocessing makes", expected=f"one uint8 {shape}", got=got
+        )
