@@ -20,6 +20,7 @@ from edgevision.converters.golden import COUNT, make_golden, synthetic
 from edgevision.converters.limits import Limits
 from edgevision.converters.parity import Answers, answer
 from edgevision.converters.provenance import provenance
+from edgevision.converters.quantize.correct import images_to_correct
 from edgevision.converters.quantize.observe import batch_size
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.samples import Samples, open_samples
@@ -209,7 +210,7 @@ def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: st
 
 def _quantize(source: SourceModel, images: CalibrationSet | TensorSet) -> Quantized:
     size = batch_size(source.graph)
-    correction = images.ranges.head(4 * size)
+    correction = images.ranges.head(images_to_correct(source.graph))
     ranges, choice = (lambda: images.ranges.batches(size)), (lambda: images.choice.batches(size))
     return quantize(source.graph, source.scores, ranges, correction, choice)
 

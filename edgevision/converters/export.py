@@ -42,7 +42,10 @@ def export_all(
     Raises:
         ConversionError: An exporter refused the model.
     """
-    sources = {"float32": Source(graph, None, folder), "int8": Source(quantized.graph, quantized.ranges, folder)}
+    sources = {
+        "float32": Source(graph, None, folder),
+        "int8": Source(quantized.graph, quantized.ranges, folder, quantized.logits),
+    }
     artifacts = []
     for format_name, precision in wanted:
         path = folder / f"{precision}{formats.SUFFIXES[format_name]}"

@@ -157,7 +157,8 @@ def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     quantized = quantize(source.graph, source.scores, lambda: [calibration], calibration, lambda: [held])
     folder = tmp_path_factory.mktemp(request.param)
     made = Exported(trained, source.graph, source.preprocessing, quantized, folder)
-    for export in (Source(source.graph, None, folder), Source(quantized.graph, quantized.ranges, folder)):
+    int8 = Source(quantized.graph, quantized.ranges, folder, quantized.logits)
+    for export in (Source(source.graph, None, folder), int8):
         for name in formats.SUFFIXES:
             formats.of(name).export(export, made.path(name, export.precision))
     return made

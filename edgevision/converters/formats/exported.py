@@ -11,6 +11,7 @@ from typing import Any
 from edgevision.converters.quantize.build import build_model
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.logits import Logits
 from edgevision.runtime.manifest import FloatOp, Precision
 
 #: Tensor names of an image classifier in every artifact of every format; other models keep their own.
@@ -25,12 +26,15 @@ class Source:
         graph: Folded operations.
         ranges: 8-bit grids of a quantised model; None for the float model.
         folder: Where intermediate files may go; the caller removes it.
+        logits: The last dense layer, when its output leaves the integer domain at full precision. ``ranges`` has no
+            grid for it; a format whose kernels must write 8 bits asks for one (``narrow``).
     """
 
     graph: Graph
     ranges: dict[str, Range] | None
     folder: Path
-    _saved: Path | None = field(default=None, repr=False)
+    logits: Logits | None = None
+    _saved: dict[bool, Path] = field(default_factory=dict, repr=False)
 
     @property
     def precision(self) -> Precision:
@@ -47,9 +51,12 @@ class Source:
         """Names of the inputs that take raw pixels."""
         return [op.name for op in self.graph.inputs if op.dtype == "uint8"]
 
-    def model(self) -> Any:
-        """The Keras model with the batch fixed to 1, as every exporter wants it."""
-        return build_model(self.graph, self.ranges, batch=1, pixel_dtype=self.pixel_dtype)
+    def model(self, narrow: bool = False) -> Any:
+        """The Keras model with the batch fixed to 1, as every exporter wants it; ``narrow``: with 8-bit logits."""
+        ranges = self.ranges
+        if narrow and ranges is not None and self.logits is not None:
+            ranges = {**ranges, self.logits.name: self.logits.grid}
+        return build_model(self.graph, ranges, batch=1, pixel_dtype=self.pixel_dtype)
 
     def signature(self) -> list[Any]:
         """The inputs, for keras.Model.export."""
@@ -63,14 +70,15 @@ class Source:
         ]
         return specs if len(specs) == 1 else [specs]
 
-    def saved_model(self) -> str:
-        """Path of the SavedModel, written on first use."""
-        if self._saved is None:
-            self._saved = self.folder / f"{self.precision}.saved_model"
-            self.model().export(
-                str(self._saved), format="tf_saved_model", verbose=False, input_signature=self.signature()
-            )
-        return str(self._saved)
+    def saved_model(self, narrow: bool = False) -> str:
+        """Path of the SavedModel, written on first use; ``narrow``: with 8-bit logits, where that differs."""
+        narrow = narrow and self.logits is not None
+        if narrow not in self._saved:
+            path = self.folder / f"{self.precision}{'-narrow' if narrow else ''}.saved_model"
+            model = self.model(narrow)
+            model.export(str(path), format="tf_saved_model", verbose=False, input_signature=self.signature())
+            self._saved[narrow] = path
+        return str(self._saved[narrow])
 
 
 @dataclass(frozen=True)

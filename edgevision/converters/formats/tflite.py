@@ -6,11 +6,14 @@ constants that already lie on their grid (``quantize.weights``), per channel, de
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
 
 from edgevision.converters.formats.exported import Kernel, Source
+from edgevision.converters.formats.tflite_graph import kinds
+from edgevision.converters.formats.tflite_logits import widen_logits
 
 _KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
 
@@ -19,7 +22,7 @@ def export(source: Source, path: Path) -> None:
     """Write a .tflite file; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_saved_model(source.saved_model())
+    converter = tf.lite.TFLiteConverter.from_saved_model(source.saved_model(narrow=True))
     if source.ranges is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if source.pixel_inputs:  # then it is the only input
@@ -28,6 +31,8 @@ def export(source: Source, path: Path) -> None:
     model = _read(path)
     if source.ranges is not None:
         _free_tails(model)
+    if source.logits is not None and source.logits.windows > 1:
+        widen_logits(model, source.logits.windows)
     _rename(model, [op.name for op in source.graph.inputs], list(source.graph.outputs))
     _write(path, model)
 
@@ -47,14 +52,18 @@ def embed(path: Path, text: str) -> None:
 
 
 def kernels(path: Path) -> list[Kernel]:
-    """Multiply-accumulate operators, from the flatbuffer."""
+    """Multiply-accumulate operators, from the flatbuffer; weights that several share are counted with the first."""
     model = _read(path)
-    kinds, found = _kinds(model), []
+    names, found, counted = kinds(model), [], set[int]()
     for graph in model.subgraphs:
         for operator in graph.operators:
-            kind = kinds[operator.opcodeIndex]
+            kind = names[operator.opcodeIndex]
             if kind in _KERNELS:
-                found.append(_kernel(model, graph, operator, kind))
+                kernel = _kernel(model, graph, operator, kind)
+                buffer = graph.tensors[operator.inputs[1]].buffer
+                # the windows of the last layer (tflite_logits) share one
+                found.append(dataclasses.replace(kernel, weight_bytes=0) if buffer in counted else kernel)
+                counted.add(buffer)
     return found
 
 
@@ -100,13 +109,13 @@ def _free_tails(model: Any) -> None:
     The converter rounds its result to 1/256, where small probabilities are all alike. So
     int8 -> SOFTMAX -> int8 -> DEQUANTIZE -> float   becomes   int8 -> DEQUANTIZE -> float -> SOFTMAX -> float.
     """
-    graph, kinds = model.subgraphs[0], _kinds(model)
-    for dequantize in [item for item in graph.operators if kinds[item.opcodeIndex] == "DEQUANTIZE"]:
+    graph, names = model.subgraphs[0], kinds(model)
+    for dequantize in [item for item in graph.operators if names[item.opcodeIndex] == "DEQUANTIZE"]:
         middle, output = dequantize.inputs[0], dequantize.outputs[0]
         function = next((item for item in graph.operators if middle in item.outputs), None)
         readers = [item for item in graph.operators if middle in item.inputs]
         is_last = output in graph.outputs and len(readers) == 1
-        if function is None or not is_last or kinds[function.opcodeIndex] not in ("SOFTMAX", "LOGISTIC", "TANH"):
+        if function is None or not is_last or names[function.opcodeIndex] not in ("SOFTMAX", "LOGISTIC", "TANH"):
             continue
         logits = function.inputs[0]
         graph.tensors[middle].type, graph.tensors[middle].quantization = graph.tensors[output].type, None
@@ -114,14 +123,6 @@ def _free_tails(model: Any) -> None:
         function.inputs, function.outputs = [middle], [output]
         first, second = (graph.operators.index(item) for item in (function, dequantize))
         graph.operators[first], graph.operators[second] = dequantize, function
-
-
-def _kinds(model: Any) -> list[str]:
-    """Operator type of each operator code."""
-    from tensorflow.lite.python import schema_py_generated as schema
-
-    names = {value: key for key, value in vars(schema.BuiltinOperator).items() if not key.startswith("_")}
-    return [names[max(code.builtinCode, code.deprecatedBuiltinCode)] for code in model.operatorCodes]
 
 
 def _rename(model: Any, inputs: list[str], outputs: list[str]) -> None:

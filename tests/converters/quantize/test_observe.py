@@ -10,6 +10,7 @@ from keras import layers as kl
 
 from edgevision.converters.quantize.build import build_model
 from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.quantize.functions import FUNCTIONS
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.observe import Batch, Observer, batch_size, observe
 from edgevision.converters.quantize.points import measured_points
@@ -116,6 +117,33 @@ def test_bin_centres_lie_where_the_values_are() -> None:
     mean = float((centres * observer.counts).sum() / observer.counts.sum())
     bin_width = centres[1] - centres[0]
     assert mean == pytest.approx(float(values.mean(dtype=np.float64)), abs=0.05 * bin_width)
+
+
+@pytest.mark.parametrize("share", [0.9999, 0.99])
+def test_percentiles_leave_a_share_out_at_each_end(share: float) -> None:
+    values = np.random.default_rng(3).normal(0.5, 1, 200_000).astype(np.float32)
+    observer = seen(values)
+    grid, (low, high) = observer.percentile(share), np.quantile(values, [1 - share, share])
+    bin_width = (observer.high - observer.low) / 2047
+    assert grid.low == pytest.approx(low, abs=bin_width + grid.scale)
+    assert grid.high == pytest.approx(high, abs=bin_width + grid.scale)
+    assert observer.percentile(1.0) == observer.min_max()
+
+
+def test_what_is_read_through_a_function_needs_no_grid_where_that_is_flat() -> None:
+    """Hard swish is zero below -3: steps spent there are lost to the rest."""
+    values = np.random.default_rng(4).normal(-2, 4, 100_000).astype(np.float32)
+    hard_swish = FUNCTIONS["hard_silu"]
+    plain, through = Observer(), Observer(hard_swish)
+    for observer in (plain, through):
+        observer.see_extremes(values[None])
+        observer.see_values(values)
+    assert plain.least_squares().low < -6 and -3.6 < through.least_squares().low < -2.8
+
+    def behind(grid: Range) -> float:
+        return float(np.square(hard_swish(round_to(grid, values)) - hard_swish(values)).sum())
+
+    assert behind(through.least_squares()) < 0.6 * behind(plain.least_squares())
 
 
 @pytest.mark.parametrize("values", [[0.0], [0.5], [-0.5], [0.0, 0.0]])

@@ -5,7 +5,7 @@ import pytest
 from keras import layers as kl
 
 from edgevision.converters.quantize.build import build_model
-from edgevision.converters.quantize.correct import correct_biases
+from edgevision.converters.quantize.correct import correct_biases, images_to_correct, kernel_means
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.observe import observe
@@ -68,7 +68,7 @@ def mean_shift(exact: Floats, rounded: Floats) -> float:
 def test_bias_correction_takes_the_mean_shift_off(graph: Graph, ranges: dict[str, Range]) -> None:
     rounded = quantize_kernels(graph)
     inner = {name: grid for name, grid in ranges.items() if not graph.ops[name].has_kernel}
-    corrected = correct_biases(graph, rounded, inner, as_batch(IMAGES[:40]))
+    corrected = correct_biases(graph, rounded, inner, as_batch(IMAGES[:40]), kernel_means(graph, as_batch(IMAGES[:40])))
     exact = kernel_outputs(graph)
     before, after = kernel_outputs(rounded, inner), kernel_outputs(corrected, inner)
     assert len(exact) == 4
@@ -80,7 +80,9 @@ def test_bias_correction_takes_the_mean_shift_off(graph: Graph, ranges: dict[str
 def test_bias_correction_moves_biases_only(graph: Graph, ranges: dict[str, Range]) -> None:
     rounded = quantize_kernels(graph)
     kept = rounded.copy()
-    corrected = correct_biases(graph, rounded, ranges, as_batch(IMAGES[:40]))
+    corrected = correct_biases(
+        graph, rounded, ranges, as_batch(IMAGES[:40]), kernel_means(graph, as_batch(IMAGES[:40]))
+    )
     for op in rounded:
         for was, now in zip(kept.ops[op.name].weights, op.weights):
             np.testing.assert_array_equal(was, now)
@@ -90,7 +92,7 @@ def test_bias_correction_moves_biases_only(graph: Graph, ranges: dict[str, Range
 
 
 def test_exact_weights_and_no_rounding_need_no_correction(graph: Graph) -> None:
-    corrected = correct_biases(graph, graph, {}, as_batch(IMAGES[:8]))
+    corrected = correct_biases(graph, graph, {}, as_batch(IMAGES[:8]), kernel_means(graph, as_batch(IMAGES[:8])))
     for op in graph:
         for was, now in zip(op.weights, corrected.ops[op.name].weights):
             np.testing.assert_allclose(now, was, atol=1e-6)
@@ -106,23 +108,48 @@ def test_everything_that_integer_kernels_read_is_on_its_grid(quantized: Quantize
             np.testing.assert_allclose(units, np.rint(units), atol=2e-2)
 
 
-def test_the_best_of_four_on_images_that_chose_nothing_else(graph: Graph, quantized: Quantized) -> None:
-    names = ["min-max", "min-max, bias corrected", "least-squares", "least-squares, bias corrected"]
-    assert list(quantized.errors) == names
-    chosen = quantized.ranges_by + (", bias corrected" if quantized.bias_corrected else "")
-    assert quantized.errors[chosen] == min(quantized.errors.values())
+def test_the_best_of_all_on_images_that_chose_nothing_else(graph: Graph, quantized: Quantized) -> None:
+    first = {name: error for name, error in quantized.errors.items() if name.endswith(", nearest")}
+    assert [name.split(",")[0] for name in first] == ["min-max", "least-squares", "99.99 %"]
+    finalists = [name.split(",")[0] for name in sorted(first, key=first.__getitem__)[:2]]
+    names = [*first, *(f"{item}, {way}" for item in finalists for way in ("biases corrected", "feedback"))]
+    assert sorted(quantized.errors) == sorted(names)
+    assert not quantized.equalized
+    assert quantized.errors[quantized.recipe] == min(quantized.errors.values())
     held = IMAGES[40:64].astype(np.float32)
     exact, found = np.asarray(build_model(graph)(held)), np.asarray(quantized.model()(held))
-    assert divergence(exact, found, "logits") == pytest.approx(quantized.errors[chosen], rel=1e-3)
-    assert len(set(quantized.errors.values())) == 4
+    assert divergence(exact, found, "logits") == pytest.approx(quantized.errors[quantized.recipe], rel=1e-3)
+    assert len(set(quantized.errors.values())) == len(names)
 
 
 def test_quantised_answers_are_near_but_not_the_same(graph: Graph, quantized: Quantized) -> None:
     held = IMAGES[64:].astype(np.float32)
     exact, found = np.asarray(build_model(graph)(held)), np.asarray(quantized.model(batch=len(held))(held))
     assert 0 < np.abs(exact - found).max() < 0.1 * np.ptp(exact)
-    step = quantized.ranges[quantized.graph.output].scale
-    np.testing.assert_allclose(found / step, np.rint(found / step), atol=1e-3)
+
+
+def test_means_of_kernels_do_not_depend_on_the_batches(graph: Graph) -> None:
+    whole, parts = (kernel_means(graph, as_batch(IMAGES[:21]), size) for size in (21, 4))
+    for name, values in kernel_outputs(graph).items():
+        assert whole[name].shape == (values.shape[-1],)
+        np.testing.assert_allclose(whole[name], parts[name], rtol=1e-4, atol=1e-5)
+        expected = np.asarray(build_model(graph, outputs=[name])(IMAGES[:21].astype(np.float32))[name])
+        np.testing.assert_allclose(whole[name], expected.mean(tuple(range(expected.ndim - 1))), rtol=1e-4, atol=1e-5)
+
+
+def test_how_many_images_correct_follows_the_largest_activation() -> None:
+    sizes = [(32, 300), (224, 192 * 2**20 // (16 * 224 * 224 * 16)), (1024, 8)]
+    for size, count in sizes:
+        model = sequential(kl.Conv2D(16, 3, padding="same"), kl.GlobalAveragePooling2D(), shape=(size, size, 3))
+        assert images_to_correct(folded(model, (size, size, 3))) == count
+
+
+def test_logits_are_on_no_grid(quantized: Quantized) -> None:
+    """Finer than 8 bits: of as many different values as there are images and classes, hardly two are equal."""
+    assert quantized.logits is not None and quantized.logits.name == quantized.graph.output
+    assert quantized.graph.output not in quantized.ranges
+    found = np.asarray(quantized.model()(IMAGES.astype(np.float32)))
+    assert len(np.unique(found)) > 0.95 * found.size > 256
 
 
 def test_the_same_images_give_the_same_model(graph: Graph, quantized: Quantized) -> None:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as kl
+
+from edgevision.converters.quantize.build import build_model
+from edgevision.converters.quantize.equalize import equalize
+from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.quantize import Quantized, quantize
+from tests.converters.models import Floats, as_batch, folded, pictures, sequential
+
+PIXELS, _ = pictures(96)
+BATCH = as_batch(PIXELS)
+
+#: What may stand between two kernels.
+BETWEEN: dict[str, Any] = {
+    "nothing": lambda: [],
+    "ReLU": lambda: [kl.ReLU()],
+    "leaky": lambda: [kl.LeakyReLU(), kl.AveragePooling2D(2)],
+    "pools": lambda: [kl.ReLU(), kl.MaxPooling2D(2), kl.ZeroPadding2D(1)],
+}
+
+
+def network(*between: Any, behind: Any = None) -> Any:
+    second = behind or kl.Conv2D(6, 3)
+    return sequential(
+        kl.Rescaling(1 / 255.0), kl.Conv2D(8, 3), *between, second, kl.ReLU(), kl.GlobalMaxPooling2D(), kl.Dense(4)
+    )
+
+
+def skew(model: Any, factor: float) -> Any:
+    """Some channels behind the first kernel larger by ``factor``, the next kernel smaller by it: the same outputs."""
+    first, second = [layer for layer in model.layers if layer.weights][:2]
+    factors = np.where(np.arange(8) < 2, factor, 1.0).astype(np.float32)
+    kernel, bias = first.get_weights()
+    first.set_weights([kernel * factors, bias * factors])
+    kernel, bias = second.get_weights()
+    second.set_weights([kernel / factors[:, None], bias])
+    return model
+
+
+def answers(graph: Graph) -> Floats:
+    return np.asarray(build_model(graph)(PIXELS.astype(np.float32)))
+
+
+def quantized(graph: Graph) -> Quantized:
+    return quantize(
+        graph, "logits", lambda: [as_batch(PIXELS[:48])], as_batch(PIXELS[:48]), lambda: [as_batch(PIXELS[48:])]
+    )
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+@pytest.mark.parametrize("behind", [None, lambda: kl.DepthwiseConv2D(3, depth_multiplier=2)])
+def test_answers_stay_and_channels_become_alike(name: str, behind: Any) -> None:
+    model = skew(network(*BETWEEN[name](), behind=behind and behind()), 100)
+    graph = folded(model)
+    level = equalize(graph, BATCH)
+    assert level is not None
+    np.testing.assert_allclose(answers(level), answers(graph), rtol=1e-3, atol=1e-3)
+    first = next(op.name for op in graph if op.has_kernel)
+    spreads = []
+    for each in (graph, level):
+        values = np.asarray(build_model(each, outputs=[first])(PIXELS.astype(np.float32))[first])
+        ranges = np.abs(values).max((0, 1, 2))
+        spreads.append(ranges.max() / np.median(ranges))
+    assert spreads[0] > 20 and spreads[1] < 0.25 * spreads[0]
+
+
+@pytest.mark.parametrize("behind", [None, lambda: kl.DepthwiseConv2D(3, depth_multiplier=2)])
+def test_badly_scaled_channels_ruin_int8_and_equalisation_saves_it(
+    behind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = folded(network(kl.ReLU(), behind=behind and behind()))
+    skewed = folded(skew(network(kl.ReLU(), behind=behind and behind()), 100))
+    np.testing.assert_allclose(answers(skewed), answers(plain), rtol=1e-3, atol=1e-3)
+    usual, saved = quantized(plain), quantized(skewed)
+    assert saved.equalized and saved.recipe.endswith(", equalized")
+    without = min(error for name, error in saved.errors.items() if "equalized" not in name)
+    assert without > 30 * min(usual.errors.values())
+    assert saved.errors[saved.recipe] < 3 * min(usual.errors.values())
+    assert saved.errors[saved.recipe] == min(saved.errors.values())
+
+
+def test_it_is_left_out_where_it_does_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A candidate like the others: here a levelled graph that answers nothing."""
+
+    def ruined(graph: Graph, pixels: Any) -> Graph:
+        worse = graph.copy()
+        worse.ops[worse.output].weights[0][:] = 0
+        return worse
+
+    monkeypatch.setattr("edgevision.converters.quantize.quantize.equalize", ruined)
+    made = quantized(folded(network(kl.ReLU())))
+    assert not made.equalized and any("equalized" in name for name in made.errors)
+    assert made.errors[made.recipe] == min(made.errors.values())
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [kl.ReLU(6)],
+        [kl.Activation("tanh")],
+        [kl.Activation("gelu")],
+        [kl.ReLU(), kl.Flatten(), kl.Reshape((14, 14, 8)), kl.Activation("sigmoid")],
+    ],
+)
+def test_what_would_change_answers_is_left_alone(between: Any) -> None:
+    assert equalize(folded(skew(network(*between), 100)), BATCH) is None
+
+
+def test_a_value_that_two_read_is_left_alone() -> None:
+    image = keras.Input((16, 16, 3))
+    first = kl.Conv2D(8, 3)(image)
+    joined = kl.Concatenate()([kl.Conv2D(6, 3)(first), kl.Conv2D(6, 3)(first)])
+    model = keras.Model(image, kl.GlobalMaxPooling2D()(joined))
+    kernel, bias = model.layers[1].get_weights()
+    model.layers[1].set_weights([kernel * np.where(np.arange(8) < 2, 100, 1), bias])
+    assert equalize(folded(model), BATCH) is None
+
+
+def test_level_channels_need_nothing() -> None:
+    assert equalize(folded(network(kl.ReLU())), BATCH) is None
+
+
+def test_channels_that_show_nothing_stay_as_they_are() -> None:
+    model = skew(network(kl.ReLU()), 100)
+    kernel, bias = model.layers[1].get_weights()
+    kernel[..., 5], bias[5] = 0, 0
+    model.layers[1].set_weights([kernel, bias])
+    graph = folded(model)
+    level = equalize(graph, BATCH)
+    assert level is not None and all(np.isfinite(weights).all() for op in level for weights in op.weights)
+    np.testing.assert_allclose(answers(level), answers(graph), rtol=1e-3, atol=1e-3)
