@@ -25,10 +25,11 @@ from edgevision.runtime.spec import Preprocessing
 
 Pixels = NDArray[np.uint8]
 
-#: At most so many images set ranges, choose between candidates, and judge.
-_RANGES, _CHOICE, _JUDGEMENT = 300, 200, 1000
-#: Pixels are kept decoded up to this many bytes; beyond it they are decoded anew on each pass.
-_CACHE_BYTES = 256 * 2**20
+#: At most so many images set ranges, choose between candidates, and judge. They are streamed: more would take time, no
+#: memory. With 500 images nearly all ranges have settled (``convergence``).
+_RANGES, _CHOICE, _JUDGEMENT = 500, 200, 1000
+#: Decoded pixels that each group keeps; those of its other images are decoded anew on each pass.
+_CACHE_BYTES = 24 * 2**20
 
 
 class PixelSet:
@@ -43,7 +44,8 @@ class PixelSet:
     def __init__(self, dataset: Dataset, preprocessing: Preprocessing, input_name: str = "image") -> None:
         self.dataset, self.preprocessing, self.input_name = dataset, preprocessing, input_name
         size = preprocessing.height * preprocessing.width * preprocessing.channels
-        self._cache: dict[int, Pixels] | None = {} if size * len(dataset) <= _CACHE_BYTES else None
+        self._kept = _CACHE_BYTES // size
+        self._cache: dict[int, Pixels] = {}
         self._facts: dict[int, ImageFacts] = {}
 
     def __len__(self) -> int:
@@ -86,13 +88,13 @@ class PixelSet:
         return tuple(self._facts[index] for index in range(len(self)))
 
     def _pixels(self, index: int) -> Pixels:
-        if self._cache is not None and index in self._cache:
+        if index in self._cache:
             return self._cache[index]
         image = self.dataset[index].decode()
         pixels = resize(image, self.preprocessing)
         if index not in self._facts:
             self._facts[index] = image_facts(image, pixels, self.preprocessing)
-        if self._cache is not None:
+        if len(self._cache) < self._kept:
             self._cache[index] = pixels
         return pixels
 
@@ -110,7 +112,7 @@ class CalibrationSet:
     """Unlabelled images in three groups: one sets ranges, one chooses between candidates, one judges the result.
 
     Attributes:
-        ranges: At most 300 images.
+        ranges: At most 500 images.
         choice: At most 200.
         judgement: At most 1,000; the accuracy gate uses them when there is no evaluation data.
         is_shared: Whether there were too few images for three groups, so that each group is all of them.

@@ -106,7 +106,7 @@ class TensorSet:
     """Samples in three groups: one sets ranges, one chooses between candidates, one judges the result.
 
     Attributes:
-        ranges: At most 300 samples.
+        ranges: At most 500 samples.
         choice: At most 200.
         judgement: At most 1,000; the gate uses them when there is no evaluation data.
         is_shared: Whether there were too few samples for three groups, so that each group is all of them.

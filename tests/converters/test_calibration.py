@@ -51,8 +51,8 @@ def test_large_sets_are_cut(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2000, 4, 4, 3), dtype=np.uint8)
     np.savez(tmp_path / "d.npz", images=images)
     data = CalibrationSet(tmp_path / "d.npz", Preprocessing(4, 4))
-    assert [len(group) for group in (data.ranges, data.choice, data.judgement)] == [300, 200, 1000]
-    assert data.count == 1500
+    assert [len(group) for group in (data.ranges, data.choice, data.judgement)] == [500, 200, 1000]
+    assert data.count == 1700
 
 
 def test_groups_are_mixed_and_the_same_every_time(photos: Path) -> None:
@@ -75,9 +75,9 @@ def test_pixels_are_those_of_the_device(photos: Path) -> None:
 
 def test_beyond_the_cache_images_are_decoded_anew(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = content(PixelSet(open_images(photos), P))
-    monkeypatch.setattr(calibration, "_CACHE_BYTES", 1000)
+    monkeypatch.setattr(calibration, "_CACHE_BYTES", 3 * P.height * P.width * P.channels + 1)
     fresh = PixelSet(open_images(photos), P)
-    assert content(fresh) == content(fresh) == cached and fresh._cache is None
+    assert content(fresh) == content(fresh) == cached and sorted(fresh._cache) == [0, 1, 2]
 
 
 def test_the_hash_is_of_the_images(photos: Path, tmp_path: Path) -> None:
