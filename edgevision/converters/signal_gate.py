@@ -2,7 +2,9 @@
 
 Each output's signal-to-quantisation-noise ratio (SQNR) against the float Keras model is judged over the samples. The
 signal is the float output less its mean over samples, because what is the same for all samples tells none of them
-apart; the noise is the difference between the two. 20 dB, the default, means noise of 10 % of the signal's spread.
+apart; the noise is the difference between the two. 20 dB, the default, means noise of 10 % of the signal's spread. Of
+an output of integers, such as the best class per position, the noise is the number of positions that changed and the
+signal twice the number of all: 20 dB is two changed in a hundred, as many as the gate of classifiers allows by default.
 
 The verdict comes from a 95 % percentile interval, bootstrapped over samples (Efron 1979): "pass" when its lower end
 reaches the limit, "fail" when its upper end does not, else "undecided". Fewer than ten samples prove nothing: what
@@ -19,10 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.gate import LEAST_SQNR_DB
-from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, Outputs, sqnr_db
+from edgevision.converters.gate import CHANGES_PER_POINT, LEAST_SQNR_DB
+from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, Outputs
 from edgevision.converters.quantize.graph import Graph
 from edgevision.runtime.manifest import Agreement, Artifact, Parity, Signal, Verdict
+
+Values = NDArray[Any]
 
 _RESAMPLES = 2000
 _LEAST_SAMPLES = 10
@@ -60,15 +64,7 @@ def judge_signals(
         limit_db: Least SQNR of every output, decibel.
         is_exact: The artifact was shown to compute what the float model computes: no number of samples has to prove it.
     """
-    signals = tuple(
-        Signal(
-            name,
-            sqnr_db(exact, outputs[name]),
-            sqnr_interval(exact, outputs[name]),
-            _same(exact, outputs[name], name, graph),
-        )
-        for name, exact in reference.items()
-    )
+    signals = tuple(_signal(name, exact, outputs[name], graph) for name, exact in reference.items())
     verdicts = {each.output: _verdict(each, limit_db) for each in signals}
     worst = min(signals, key=lambda each: (_WORST_FIRST.index(verdicts[each.output]), each.sqnr_db))
     samples = len(next(iter(reference.values())))
@@ -89,41 +85,61 @@ def _verdict(signal: Signal, limit_db: float) -> Verdict:
     return "pass" if low >= limit_db else "fail" if high < limit_db else "undecided"
 
 
-def sqnr_interval(reference: NDArray[Any], outputs: NDArray[Any], seed: int = 0) -> tuple[float, float]:
-    """95 % interval of ``parity.sqnr_db``, bootstrapped over samples; the mean over samples stays that of all.
+def powers(reference: Values, outputs: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Signal and noise of each sample, float64 (samples,): sums of squares, of integers counts.
 
     Args:
-        reference: (samples, ...).
+        reference: (samples, ...), floats or integers.
         outputs: Likewise.
-        seed: Decides the resamples.
     """
     samples = len(reference)
-    exact = reference.reshape(samples, -1).astype(np.float64)
-    signal = np.square(exact - exact.mean(0) if samples > 1 else exact).sum(1)
-    noise = np.square(outputs.reshape(samples, -1) - exact).sum(1)
+    exact, found = reference.reshape(samples, -1), outputs.reshape(samples, -1)
+    if exact.dtype.kind in "iub":
+        return np.full(samples, CHANGES_PER_POINT * exact.shape[1]), (exact != found).sum(1).astype(np.float64)
+    wide = exact.astype(np.float64)
+    signal = np.square(wide - wide.mean(0) if samples > 1 else wide).sum(1)
+    return signal, np.square(found - wide).sum(1)
+
+
+def sqnr_interval(signal: NDArray[np.float64], noise: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the ratio of the sums, decibel, bootstrapped over samples.
+
+    Args:
+        signal: From ``powers``; the mean over samples, which is taken off it, stays that of all samples.
+        noise: Likewise.
+        seed: Decides the resamples.
+    """
+    samples = len(signal)
     draws = np.random.default_rng(seed).multinomial(samples, np.full(samples, 1 / samples), _RESAMPLES)
     ratios = [_decibel(power, loss) for power, loss in zip(draws @ signal, draws @ noise)]
     low, high = np.percentile(ratios, [2.5, 97.5])
     return float(low), float(high)
 
 
-def _decibel(power: float, noise: float) -> float:
-    if noise <= 1e-12 * max(power, 1e-30):
+def _signal(name: str, reference: Values, outputs: Values, graph: Graph) -> Signal:
+    signal, noise = powers(reference, outputs)
+    ratio, interval = _decibel(signal.sum(), noise.sum()), sqnr_interval(signal, noise)
+    return Signal(name, ratio, interval, _same(reference, outputs, name, graph))
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise <= 1e-12 * max(signal, 1e-30):
         return EXACT_DB
-    return 10 * math.log10(power / noise) if power else -EXACT_DB
+    return 10 * math.log10(signal / noise) if signal else -EXACT_DB
 
 
 def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float) -> Parity:
-    ratio = min(sqnr_db(exact, outputs[name]) for name, exact in reference.items())
+    sums = [powers(exact, outputs[name]) for name, exact in reference.items()]
+    ratio = min(_decibel(signal.sum(), noise.sum()) for signal, noise in sums)
     error = max(float(np.abs(outputs[name] - exact.astype(np.float64)).max()) for name, exact in reference.items())
     same = _least(_same(exact, outputs[name], name, graph) for name, exact in reference.items())
-    return Parity(len(next(iter(reference.values()))), ratio, error, same, ratio >= limit_db)
+    return Parity(len(sums[0][0]), ratio, error, same, ratio >= limit_db)
 
 
-def _same(reference: NDArray[Any], outputs: NDArray[Any], name: str, graph: Graph) -> float | None:
+def _same(reference: Values, outputs: Values, name: str, graph: Graph) -> float | None:
     """Share of positions with the same best class, of an output that is class scores or the best class itself."""
     op = graph.ops[graph.outputs[name]]
-    if "float" not in op.dtype:
+    if reference.dtype.kind in "iub":
         return float((reference == outputs).mean())
     if op.kind == "Activation" and op.config["activation"] == "softmax":
         return float((reference.argmax(-1) == outputs.argmax(-1)).mean())

@@ -152,6 +152,12 @@ def _traced(model: Any, name: str, ends: Ends) -> Graph:
                 got="NaN or infinity",
                 cure="train it again, with a smaller learning rate",
             )
+    if len({op.name for op in graph.inputs} | set(graph.outputs.values())) < len(ends.inputs) + len(ends.outputs):
+        raise ModelError(
+            f"an output of {name} is one of its inputs or another output again",  # formats know one name for a value
+            expected="different values",
+            cure="leave it out: whoever runs the model has that value already",
+        )
     close_with_activation(graph)
     return graph
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import edgevision
+from edgevision.benchmarks.verify import verify
 from edgevision.runtime import backends
 from edgevision.runtime.bundle import (
     Bundle,
@@ -223,6 +224,7 @@ def test_names_that_point_outside_are_refused(bundle: Path, name: str) -> None:
         {"unknown": 1},
         {"preprocessing": {"height": 0, "width": 1}},
         {"preprocessing": None},
+        {"scores": None},
         {"files": [{"name": "a", "bytes": "1", "sha256": ""}]},
         {"artifacts": {}},
     ],
@@ -362,6 +364,23 @@ def test_a_bundle_without_golden_says_so(tmp_path: Path) -> None:
     bundle = write_bundle(tmp_path / "a.edge", tiny.manifest(), {})
     with pytest.raises(BundleError, match=r"golden\.npz"):
         bundle.golden()
+
+
+def test_a_bundle_of_schema_1_opens_and_verifies(bundle: Path) -> None:
+    """It knew one input and one output, both without a name in golden.npz."""
+    golden = Bundle.open(bundle).golden()
+    scores = {name: named["scores"] for name, named in golden.outputs.items()}
+    np.savez(bundle / "golden.npz", inputs=golden.inputs["image"], **scores)
+    plain = json.loads((bundle / "manifest.json").read_bytes())
+    others = [entry for entry in plain["files"] if entry["name"] != "golden.npz"]
+    entry = to_plain(file_entry("golden.npz", (bundle / "golden.npz").read_bytes()))
+    change_manifest(bundle, schema_version=1, files=[*others, entry])
+    old = Bundle.open(bundle)
+    assert old.manifest.schema_version == 1 and old.manifest.task == "classification"
+    np.testing.assert_array_equal(old.golden().inputs["image"], tiny.GOLDEN_INPUTS)
+    for name, named in old.golden().outputs.items():
+        np.testing.assert_array_equal(named["scores"], scores[name])
+    assert verify(bundle).passed
 
 
 def test_every_backend_has_golden_outputs_that_it_reproduces(tiny_bundle: Path) -> None:

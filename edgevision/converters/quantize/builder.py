@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.quantize.graph import Array, Graph, Op
+from edgevision.converters.quantize.layers import arg_max_layer
 from edgevision.runtime.errors import UnsupportedLayerError
 
 #: Activation functions with an 8-bit form in at least one engine; each is an "Activation" operation.
@@ -104,6 +105,8 @@ class Builder:
         """
         kind = "Moved" if type(operation).__name__ in _MOVING else "Kept"
         operation = _unrolled(operation, self.graph.ops[inputs[0]].shape) if inputs else operation
+        if type(operation).__name__ == "Argmax" and operation.axis is not None:
+            operation = arg_max_layer(operation.axis, operation.keepdims, name)
         return self.add(kind, name, inputs, shape, operation=operation, args=args, kwargs=kwargs, reason=reason)
 
 

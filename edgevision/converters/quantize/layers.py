@@ -21,6 +21,36 @@ def gelu_layer(name: str) -> Any:
     return _erf_gelu()(name=name)
 
 
+def arg_max_layer(axis: int, keepdims: bool, name: str) -> Any:
+    """A Keras layer for the place of the largest value along an axis, int32.
+
+    Keras' own looks at the sign bit of zeros first, which TFLite has no operator for.
+    """
+    return _arg_max()(axis, keepdims, name=name)
+
+
+@functools.cache
+def _arg_max() -> Any:
+    import keras
+    import tensorflow as tf
+
+    @keras.saving.register_keras_serializable("edgevision")
+    class ArgMax(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, axis: int, keepdims: bool, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.axis, self.keepdims = axis, keepdims
+
+        def call(self, inputs: Any) -> Any:
+            found = tf.math.argmax(inputs, self.axis, output_type=tf.int32)
+            return tf.expand_dims(found, self.axis) if self.keepdims else found
+
+        def get_config(self) -> dict[str, Any]:
+            config: dict[str, Any] = super().get_config()
+            return config | {"axis": self.axis, "keepdims": self.keepdims}
+
+    return ArgMax
+
+
 @functools.cache
 def _fake_quantize() -> Any:
     import keras
