@@ -17,7 +17,7 @@ from edgevision.benchmarks.choice import chosen
 from edgevision.benchmarks.evaluate import measure_accuracy
 from edgevision.benchmarks.measure import Job, measure
 from edgevision.benchmarks.report.model import AccuracyRecord, Measured, Report
-from edgevision.benchmarks.sources import MeasuredImages, from_dataset, from_golden, lay_out
+from edgevision.benchmarks.sources import MeasuredImages, from_dataset, from_golden, from_golden_arrays, lay_out
 from edgevision.datasets import Dataset, open_dataset, open_images
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import DatasetError, InputError
@@ -44,7 +44,8 @@ def benchmark(
     Args:
         bundle_path: The bundle.
         data: Images to run, what ``datasets`` takes; with the bundle's labels accuracy is measured too. None runs
-            the bundle's golden inputs, which need no decoding and no resizing.
+            the bundle's golden inputs, which need no decoding and no resizing; a bundle of the task "tensors" has
+            nothing else to run.
         artifacts: Names of the artifacts, e.g. ["int8.tflite"]; None takes all whose engine is installed.
         runs: Least number of measured predictions per artifact.
         min_s: Seconds to measure each artifact for, on average, as long as 2,000 runs are enough for it.
@@ -54,14 +55,12 @@ def benchmark(
     Raises:
         InputError: ``runs`` or ``min_s`` is not usable.
         DatasetError, ImageError: The data cannot be used, or an image cannot be read.
-        BundleError: The bundle cannot be used.
+        BundleError: The bundle cannot be used, or ``data`` is given and it is no image classifier.
         BackendError: An engine is missing or failed.
     """
     if runs < 1 or not min_s >= 0:
         raise InputError("nothing would be measured", expected="runs >= 1, min_s >= 0", got=f"{runs}, {min_s}")
     bundle = Bundle.open(bundle_path)
-    if bundle.manifest.task != "classification":
-        raise no_classifier(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
     load_average = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     labelled, images, remarks = _images(bundle, data, runs)
@@ -98,6 +97,10 @@ def _images(
 ) -> tuple[Dataset | None, MeasuredImages, tuple[str, ...]]:
     """Labelled data if there is any, the images to run, and what has to be said about them."""
     most = min(runs, DISTINCT)
+    if bundle.manifest.task == "tensors":
+        if data is not None:
+            raise no_classifier(bundle.path)
+        return None, from_golden_arrays(bundle, most), ()
     if data is None:
         return None, from_golden(bundle, most), ()
     name = Path(data).name

@@ -6,8 +6,10 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevision.datasets import Dataset, Sample
 from edgevision.runtime.bundle import Bundle
@@ -18,13 +20,14 @@ class MeasuredImages:
     """Distinct images, checked to be readable, and where they come from.
 
     Attributes:
-        samples: The images.
-        kind: "data" for a data set of the user's, "golden" for the bundle's own inputs.
+        samples: The images; of a bundle of the task "tensors" named arrays (1, ...).
+        kind: "data" for a data set of the user's, "golden" for the bundle's own inputs, "golden arrays" where those are
+            no images.
         name: Name of the data set, without its folder.
         split: Split of the data set, "" for golden inputs.
     """
 
-    samples: Sequence[Sample]
+    samples: Sequence[Sample | dict[str, NDArray[Any]]]
     kind: str
     name: str
     split: str
@@ -54,8 +57,20 @@ def from_golden(bundle: Bundle, most: int) -> MeasuredImages:
     return MeasuredImages(samples, "golden", "golden inputs of the bundle", "")
 
 
+def from_golden_arrays(bundle: Bundle, most: int) -> MeasuredImages:
+    """The golden inputs of a bundle of the task "tensors", one at a time.
+
+    Raises:
+        BundleError: The bundle holds none.
+    """
+    inputs = bundle.golden().inputs
+    count = min(most, len(next(iter(inputs.values()))))
+    samples = [{name: array[index : index + 1] for name, array in inputs.items()} for index in range(count)]
+    return MeasuredImages(samples, "golden arrays", "golden inputs of the bundle", "")
+
+
 def lay_out(images: MeasuredImages, folder: Path) -> list[str]:
-    """Files for the workers: encoded images as they are, arrays as .npy. Files on disk stay where they are.
+    """Files for the workers: encoded images as they are, arrays as .npy, named ones as .npz. Files on disk stay there.
 
     Returns:
         Absolute paths, one per image.
@@ -63,7 +78,10 @@ def lay_out(images: MeasuredImages, folder: Path) -> list[str]:
     paths = []
     for number, sample in enumerate(images.samples):
         path = folder / f"{number:05d}"
-        if isinstance(sample.image, Path):
+        if isinstance(sample, dict):
+            path = path.with_suffix(".npz")
+            np.savez(path, **sample)  # type: ignore[arg-type]  # its own options are not among the names of inputs
+        elif isinstance(sample.image, Path):
             path = sample.image.resolve()
             if path.suffix == ".npy":  # the workers would take it for an array of ours
                 path = Path(shutil.copyfile(path, folder / f"{number:05d}.image"))

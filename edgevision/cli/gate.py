@@ -11,7 +11,9 @@ def check_word(artifact: Artifact) -> str:
     if not artifact.passed:
         return "FAILED"
     agreement = artifact.agreement
-    return "too few images" if agreement is not None and agreement.verdict == "undecided" else "passed"
+    if agreement is None or agreement.verdict != "undecided":
+        return "passed"
+    return "too few samples" if agreement.signals else "too few images"
 
 
 def gate_lines(gate: Gate) -> list[str]:
@@ -33,6 +35,7 @@ def calibration_lines(manifest: Manifest) -> list[str]:
         return []
     gate = manifest.gate
     shared = None if gate is None else gate.overlap
-    found = "" if gate is None or shared is None else f"; {shared} of them among the {gate.images} judging images"
+    samples = "images" if manifest.task == "classification" else "samples"
+    found = "" if gate is None or shared is None else f"; {shared} of them among the {gate.images} judging {samples}"
     settled = used.get("convergence_summary")
     return [f"calibration: {used['summary']}{found}", *([settled] if settled else [])]

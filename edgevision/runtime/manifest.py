@@ -104,7 +104,8 @@ class Agreement:
     @property
     def words(self) -> str:
         """The verdict: "pass", "fail" or "not enough images to tell: need about 390"."""
-        return verdict_words(self.verdict, self.passed, self.images_needed)
+        samples = "samples" if self.signals else "images"
+        return verdict_words(self.verdict, self.passed, self.images_needed, samples)
 
 
 @dataclass(frozen=True)
@@ -198,16 +199,17 @@ class Gate:
     @property
     def words(self) -> str:
         """The verdict: "pass", "fail" or "not enough images to tell: need about 390"."""
-        return verdict_words(self.verdict, self.passed, self.images_needed)
+        samples = "images" if self.least_sqnr_db is None else "samples"
+        return verdict_words(self.verdict, self.passed, self.images_needed, samples)
 
 
-def verdict_words(verdict: Verdict | None, passed: bool, images_needed: int | None) -> str:
+def verdict_words(verdict: Verdict | None, passed: bool, images_needed: int | None, samples: str = "images") -> str:
     """A verdict as people read it; ``passed`` speaks for bundles that have none."""
     if verdict != "undecided":
         return verdict or ("pass" if passed else "fail")
     # No number means more than anybody gathers: what was lost is too close to what may be lost.
     needed = "over a million, should the loss stay as seen" if images_needed is None else f"about {images_needed:,}"
-    return f"not enough images to tell: need {needed}"
+    return f"not enough {samples} to tell: need {needed}"
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,12 @@ def test_from_a_file_and_arrays_to_a_verified_bundle(made: tuple[Path, Path, Pat
     assert outcome.code == 0 and "tensors" in outcome.out
     outcome = run("verify", out, "--json")
     assert outcome.code == 0 and [check["images"] for check in json.loads(outcome.out)["checks"]] == [8, 8]
-    for command in (("predict", out, data), ("evaluate", out, data), ("benchmark", out)):
+    outcome = run("benchmark", out, "--runs", "5", "--json")
+    assert outcome.code == 0, outcome.err
+    measured = json.loads(outcome.out)["artifacts"]
+    assert [item["artifact"] for item in measured] == ["int8.onnx", "float32.onnx"]
+    assert all(min(item["stages_ns"]["infer"]) > 0 == max(item["stages_ns"]["decode"]) for item in measured)
+    for command in (("predict", out, data), ("evaluate", out, data), ("benchmark", out, "--data", data)):
         outcome = run(*command)
         assert outcome.code == 1 and outcome.out == ""
         assert "m.edge is no image classifier" in outcome.err and "run({name: array})" in outcome.err

@@ -11,7 +11,7 @@ from keras import layers as kl
 
 from tests.converters.models import SIZE, scrambled
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+Arrays = dict[str, Any]
 SAMPLES = 120
 
 
@@ -34,7 +34,7 @@ def tokens() -> Any:
 def frames() -> Any:
     """Short films in, class scores out."""
     film = keras.Input((4, 8, 8, 3), name="frames")
-    seen = kl.TimeDistributed(kl.Conv2D(4, 3, activation="relu"))(film)
+    seen = kl.TimeDistributed(kl.Conv2D(4, 3, activation="relu"))(kl.BatchNormalization()(film))
     seen = kl.TimeDistributed(kl.GlobalAveragePooling2D())(seen)
     return keras.Model(film, kl.Dense(3, name="motion")(kl.LSTM(6)(seen)), name="frames")
 

@@ -369,7 +369,7 @@ def test_a_bundle_without_golden_says_so(tmp_path: Path) -> None:
 def test_a_bundle_of_schema_1_opens_and_verifies(bundle: Path) -> None:
     """It knew one input and one output, both without a name in golden.npz."""
     golden = Bundle.open(bundle).golden()
-    scores = {name: named["scores"] for name, named in golden.outputs.items()}
+    scores: dict[str, Any] = {name: named["scores"] for name, named in golden.outputs.items()}
     np.savez(bundle / "golden.npz", inputs=golden.inputs["image"], **scores)
     plain = json.loads((bundle / "manifest.json").read_bytes())
     others = [entry for entry in plain["files"] if entry["name"] != "golden.npz"]

@@ -115,7 +115,7 @@ def qualities(report: Report) -> dict[str, Quality]:
             own = measured[run.artifact]
             difference = compared[run.artifact].difference if run.artifact in compared else None
             found[run.artifact] = Quality("measured here", own.n, own.top1, own.interval95, difference)
-        elif run.agreement is not None:
+        elif run.agreement is not None and not run.agreement.signals:  # those are no points
             known = run.agreement
             estimate = None if run.precision == "float32" else Estimate(known.difference, *known.interval)
             kind = "agreement" if known.top1 is None else "accuracy"

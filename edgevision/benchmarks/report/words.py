@@ -60,6 +60,8 @@ def images(report: Report) -> str:
     plural = "image" if facts["distinct"] == 1 else "images"
     if facts["kind"] == "golden":
         return f"{facts['distinct']} golden {plural} of the bundle"
+    if facts["kind"] == "golden arrays":
+        return f"{facts['distinct']} golden inputs of the bundle"
     split = f" ({facts['split']})" if facts["split"] not in ("", "all") else ""
     return f"{facts['distinct']} distinct {plural} of {facts['name']}{split}"
 
@@ -69,6 +71,9 @@ def gate_sentence(report: Report) -> str:
     gate = report.gate
     if gate is None:
         return "No accuracy gate was run on this bundle."
+    if gate.least_sqnr_db is not None:
+        limit = f"{gate.least_sqnr_db:g} dB of signal to noise against float on {gate.images} samples"
+        return f"Gate {gate_word(gate)}: every output of every artifact was to reach {limit}."
     limit = f"{gate.max_drop:g} point{'' if gate.max_drop == 1 else 's'}"
     basis = "of float" if gate.basis == "accuracy" else "of full agreement with float"
     if gate.verdict == "undecided":

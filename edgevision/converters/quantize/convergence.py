@@ -42,8 +42,8 @@ class Convergence:
     @property
     def words(self) -> str:
         """One sentence without its full stop."""
-        facts = f"half of the {self.images} images leaves {self.moved:.0%} of {self.ranges} ranges over 2 % off"
-        return f"ranges converged: {facts}" if self.converged else f"ranges still moving: {facts}; give more images"
+        facts = f"half of all {self.images} leaves {self.moved:.0%} of {self.ranges} ranges over 2 % off"
+        return f"ranges converged: {facts}" if self.converged else f"ranges still moving: {facts}; give more"
 
 
 def convergence(seen: Mapping[str, NDArray[np.floating]], seed: int = 0) -> Convergence | None:

@@ -5,10 +5,11 @@ Everything here is exact up to float rounding; the arithmetic is done in float64
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from edgevision.converters.quantize.graph import Array, Graph, Op
-from edgevision.runtime.errors import UnsupportedLayerError
 from edgevision.runtime.spec import Preprocessing
 
 
@@ -143,10 +144,8 @@ def _to_depthwise(graph: Graph, op: Op) -> None:
     """An "Affine" that nothing takes in: a 1x1 depthwise convolution, which integer kernels know."""
     scale, offset = op.weights
     shape, name = op.shape, op.name
-    if len(shape) > 3:
-        raise UnsupportedLayerError(f"layer {name!r} scales {len(shape) + 1}-dimensional values", cure="move the layer")
-    if len(shape) < 3:  # sequences and vectors as a map of one row
-        wide = (1,) * (3 - len(shape)) + shape
+    if len(shape) != 3:  # sequences and vectors as a map of one row, films as one tall image
+        wide = (1,) * (3 - len(shape)) + shape if len(shape) < 3 else (math.prod(shape[:-2]), *shape[-2:])
         before = Op(f"{name}_as_map", "Reshape", op.inputs, wide, {"target_shape": wide})
         ordered = dict(graph.ops)
         graph.ops = {}
