@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from edgevision.cli.console import Progress, results
-from edgevision.cli.options import force_option, given, json_option
-from edgevision.runtime.errors import MissingPackageError, OutputExistsError
+from edgevision.cli.options import check_reports, force_option, given, json_option
 
 
 @click.command("benchmark", short_help="Latency, memory, size and accuracy on this machine.")
@@ -46,21 +45,3 @@ def command(
             stdout.json(report.to_dict())
         else:
             stdout.text(report.to_text())
-
-
-def check_reports(targets: list[Path], force: bool) -> None:
-    """Refuses before minutes of measuring what would be refused after them.
-
-    Raises:
-        OutputExistsError: A report exists and is not to be replaced.
-        MissingPackageError: A page is asked for and its template engine is not installed.
-    """
-    from importlib.util import find_spec
-
-    for target in targets:
-        if target.suffix not in (".json", ".md", ".html"):
-            raise click.BadParameter(f"expected a name that ends in .json, .md or .html, got {str(target)!r}")
-        if target.exists() and not force:
-            raise OutputExistsError(target)
-        if target.suffix == ".html" and find_spec("jinja2") is None:
-            raise MissingPackageError("jinja2", f"to write {target.name}", "report")

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgevision.cli.benchmark import check_reports
 from edgevision.cli.console import Progress, program, results
 from edgevision.cli.convert import GATE_FAILED, passed
-from edgevision.cli.options import json_option
+from edgevision.cli.options import check_reports, json_option
 from edgevision.runtime.errors import ConversionError, OutputExistsError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import click
 
 from edgevision.cli.console import results
 from edgevision.cli.gate import calibration_lines, check_word, gate_lines
-from edgevision.cli.options import json_option
+from edgevision.cli.options import check_reports, force_option, json_option
 from edgevision.runtime.manifest import Artifact, Manifest, to_plain
 from edgevision.runtime.spec import TensorSpec
 
@@ -27,13 +27,19 @@ _SHOWN_LABELS = 10
 @click.option(
     "--executed", is_flag=True, help="Count again in the files, and ask the engines what they run in int8 here."
 )
+@click.option("--layers", is_flag=True, help="Signal-to-noise ratio of every layer of a bundle, the worst first.")
+@click.option("--html", metavar="FILE.html", help="Write the layers as one self-contained page with pictures.")
+@force_option
 @json_option
-def command(path: Path, executed: bool, as_json: bool) -> None:
+def command(path: Path, executed: bool, layers: bool, html: str | None, force: bool, as_json: bool) -> None:
     """Show tensors, precision, the share of work in int8 and where it came from.
 
     A bundle's files are checked against their hashes first. A bundle or one of its models needs no converter
     installed; --executed and any other model file do.
     """
+    if layers or html is not None:
+        _show_layers(path, html, force, as_json)
+        return
     with results() as out:
         manifest = _manifest(path)
         facts: dict[str, Any] = {} if manifest is None else to_plain(manifest)
@@ -49,6 +55,24 @@ def command(path: Path, executed: bool, as_json: bool) -> None:
             out.text(describe(path.resolve().name, manifest))
             if executed:
                 out.text(text_of_executed(facts))
+
+
+def _show_layers(path: Path, html: str | None, force: bool, as_json: bool) -> None:
+    """What a bundle says about its layers, on stdout, and as a page where one is asked for."""
+    from edgevision.benchmarks.report.layers import Layers
+    from edgevision.runtime.bundle import Bundle
+
+    if html is not None:
+        check_reports([Path(html)], force, (".html",))
+    with results() as out:
+        bundle = Bundle.open(path)
+        found = Layers.read(bundle)
+        if html is not None:
+            Path(html).write_text(found.to_html(path.resolve().name, bundle.manifest), encoding="utf-8")
+        if as_json:
+            out.json(found.to_dict())
+        else:
+            out.text(found.to_text())
 
 
 def _manifest(path: Path) -> Manifest | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
+from edgevision.runtime.errors import MissingPackageError, OutputExistsError
 from edgevision.runtime.spec import NORMALIZATIONS, Interpolation, ResizePolicy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -85,3 +87,27 @@ def given(**options: Any) -> dict[str, Any]:
 def points(value: float) -> str:
     """A number of percentage points in words."""
     return f"{value:g} point" + ("" if value == 1 else "s")
+
+
+def check_reports(targets: Sequence[Path], force: bool, kinds: Sequence[str] = (".json", ".md", ".html")) -> None:
+    """Refuses before the work what would be refused after it.
+
+    Args:
+        targets: Files to write.
+        force: Whether to replace what is there.
+        kinds: What their names may end in.
+
+    Raises:
+        OutputExistsError: A report exists and is not to be replaced.
+        MissingPackageError: A page is asked for and its template engine is not installed.
+    """
+    from importlib.util import find_spec
+
+    for target in targets:
+        if target.suffix not in kinds:
+            wanted = " or ".join((", ".join(kinds[:-1]), kinds[-1]) if len(kinds) > 1 else kinds)
+            raise click.BadParameter(f"expected a name that ends in {wanted}, got {str(target)!r}")
+        if target.exists() and not force:
+            raise OutputExistsError(target)
+        if target.suffix == ".html" and find_spec("jinja2") is None:
+            raise MissingPackageError("jinja2", f"to write {target.name}", "report")

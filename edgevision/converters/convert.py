@@ -17,6 +17,7 @@ from edgevision.converters.export import export_all, open_artifact
 from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
 from edgevision.converters.golden import COUNT, make_golden, synthetic
+from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.limits import Limits
 from edgevision.converters.parity import Answers, answer
 from edgevision.converters.provenance import provenance
@@ -63,7 +64,8 @@ def convert(
 
     A failed check does not stop the bundle from being written; ``bundle.manifest.gate.passed`` tells, and
     ``bundle.manifest.gate.verdict`` whether there were images enough to be sure (see ``converters.gate``). flips.json
-    in the bundle names the images that an artifact answers otherwise than the float model.
+    in the bundle names the images that an artifact answers otherwise than the float model, layers.json how each layer
+    does in each int8 artifact.
 
     A file is converted in a process of its own with limited memory and time; a model in memory is converted in this
     one.
@@ -176,6 +178,8 @@ def convert_here(
         if source.task == "classification":
             names = data.judged.names if golden == "real" else None
             extra[FLIPS] = flips_file(answers, manifest, data.targets, names)
+        if "int8" in precisions:
+            extra[LAYERS] = layers_bytes(source.graph, quantized, exported, folder, data.judged.head(IMAGES))
         steps("writing the bundle")
         return _write(Path(out), manifest, folder, extra, force)
 

@@ -82,8 +82,11 @@ def sqnr_db(reference: Scored, outputs: Scored) -> float:
     """
     exact = reference.astype(np.float64)
     signal = exact - exact.mean(0) if len(exact) > 1 else exact
-    noise = float(np.square(outputs - exact).sum())
-    power = float(np.square(signal).sum())
+    return decibels(float(np.square(signal).sum()), float(np.square(outputs - exact).sum()))
+
+
+def decibels(power: float, noise: float) -> float:
+    """Ratio of a signal's sum of squares to that of its noise, decibel; ``EXACT_DB`` where there is none."""
     if noise <= 1e-12 * max(power, 1e-30):
         return EXACT_DB
     return 10 * math.log10(power / noise) if power else -EXACT_DB

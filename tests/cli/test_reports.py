@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgevision.cli import doctor
+from edgevision.runtime.bundle import Bundle, entries, file_entry, write_bundle
 from tests import tiny
 from tests.cli.conftest import Run
 
@@ -72,6 +74,38 @@ def test_inspect_a_bundle_and_its_models(run: Run, bundle: Path) -> None:
     for backend in tiny.ENGINES:
         alone = run("inspect", bundle / f"int8.{tiny.SUFFIX[backend]}")
         assert "cat, dog, bird, fish" in alone.out
+
+
+def _with_layers(bundle: Path, target: Path) -> Path:
+    """A copy of a bundle that says something of its layers."""
+    ratios = {"to_float": 30.0, "to_quantized": 999.0, "own": 31.5}
+    layer = {"name": "conv", "kind": "Conv2D", "macs": 1.0, "int8": True, "reason": "", "weights": None}
+    layer |= {"sqnr_db": {"int8.tflite": ratios}, "activations": None}
+    data = json.dumps({"schema": 1, "images": 8, "artifacts": ["int8.tflite"], "layers": [layer]}).encode()
+    opened = Bundle.open(bundle)
+    files = {entry.name: opened.read(entry.name) for entry in entries(opened.manifest)}
+    listed = (*opened.manifest.files, file_entry("layers.json", data))
+    write_bundle(target, dataclasses.replace(opened.manifest, files=listed), {**files, "layers.json": data})
+    return target
+
+
+def test_inspect_layers(run: Run, bundle: Path, tmp_path: Path) -> None:
+    whole, page = _with_layers(bundle, tmp_path / "whole.edge"), tmp_path / "layers.html"
+    assert "31.5  30.0 exact" in run("inspect", whole, "--layers").out
+    found = json.loads(run("inspect", whole, "--layers", "--json").out)
+    assert found["layers"][0]["sqnr_db"]["int8.tflite"]["own"] == 31.5
+    assert run("inspect", whole, "--html", page).code == 0 and "conv" in page.read_text()
+    again = run("inspect", whole, "--layers", "--html", page)
+    assert (again.code, again.out) == (1, "") and "--force" in again.err
+    assert run("inspect", whole, "--layers", "--html", tmp_path / "layers.md").code == 2
+    (whole / "layers.json").write_bytes(b"{}")
+    assert "layers.json has the wrong size" in run("inspect", whole, "--layers").err
+
+
+def test_layers_of_a_bundle_of_before_there_were_any(run: Run, bundle: Path) -> None:
+    outcome = run("inspect", bundle, "--layers")
+    assert (outcome.code, outcome.out) == (1, "") and len(outcome.err.splitlines()) == 1
+    assert "says nothing about its layers" in outcome.err and "convert the model again" in outcome.err
 
 
 def test_inspect_of_nothing(run: Run, tmp_path: Path) -> None:

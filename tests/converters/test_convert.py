@@ -96,7 +96,7 @@ def test_six_artifacts_that_passed_everything(bundle: Bundle) -> None:
     names = [f"{p}{suffix}" for p in ("int8", "float32") for suffix in (".tflite", ".onnx", ".xml")]
     assert [item.name for item in manifest.artifacts] == names
     assert sorted(item.name for item in bundle.path.iterdir()) == sorted(
-        [*names, "int8.bin", "float32.bin", "flips.json", "golden.npz", "README.md", "manifest.json"]
+        [*names, "int8.bin", "float32.bin", "flips.json", "golden.npz", "layers.json", "README.md", "manifest.json"]
     )
     assert manifest.labels == CLASSES and manifest.scores == "logits"
     assert manifest.preprocessing == named_preprocessing("unit", SIZE, SIZE)

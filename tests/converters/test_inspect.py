@@ -8,6 +8,7 @@ import keras
 import pytest
 from keras import layers as kl
 
+from edgevision.benchmarks.report.layers import Layers
 from edgevision.converters.convert import convert
 from edgevision.converters.inspect import inspect
 from edgevision.runtime.bundle import Bundle
@@ -104,3 +105,12 @@ def test_damaged_bundles_and_other_paths(bundle: Bundle, tmp_path: Path) -> None
             inspect(path)
     with pytest.raises(ModelError):
         inspect(tmp_path / "gone.keras")
+
+
+def test_layers_of_a_bundle_that_convert_made(bundle: Bundle) -> None:
+    found = Layers.read(bundle)
+    assert found.artifacts == ("int8.tflite", "int8.onnx", "int8.xml") and found.images == 8
+    assert [layer.kind for layer in found.layers] == ["Conv2D + ReLU", "Conv2D + ReLU", "Dense + ReLU", "Dense"]
+    assert all(layer.worst is not None and layer.worst > 15 for layer in found.layers)
+    (entry,) = [entry for entry in bundle.manifest.files if entry.name == "layers.json"]
+    assert entry.bytes < 2000 * len(found.layers)

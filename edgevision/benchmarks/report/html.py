@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,19 @@ _HEADERS = {
 
 def render(report: Report) -> str:
     """See ``Report.to_html``."""
+    return fill("report.html.j2", _content(report))
+
+
+def fill(template: str, content: Mapping[str, Any]) -> str:
+    """A page from one of the templates beside this file.
+
+    Args:
+        template: Its file name.
+        content: What it shows.
+
+    Raises:
+        MissingPackageError: jinja2 is not installed.
+    """
     try:
         jinja2: Any = importlib.import_module("jinja2")
     except ModuleNotFoundError as error:
@@ -39,7 +53,7 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters["tight"] = _tight
-    page: str = environment.get_template("report.html.j2").render(**_content(report))
+    page: str = environment.get_template(template).render(**content)
     return page
 
 

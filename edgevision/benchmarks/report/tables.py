@@ -9,7 +9,7 @@ from edgevision.benchmarks.report.findings import latency, qualities, ranked, st
 from edgevision.benchmarks.report.model import STAGES, Report
 
 #: Columns of text; all others hold numbers and are set flush right.
-_TEXT = ("artifact", "here", "item", "value")
+_TEXT = ("artifact", "here", "item", "value", "layer", "kind", "in")
 
 
 def text_table(rows: Sequence[Mapping[str, str]], *, markdown: bool = False) -> str:

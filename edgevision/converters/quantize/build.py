@@ -115,3 +115,29 @@ def answer(model: Any, graph: Graph, batch: Mapping[str, NDArray[Any]]) -> dict[
     found = run(model, batch)
     by_name = found if isinstance(found, dict) else dict.fromkeys(graph.outputs, found)
     return {key: np.asarray(by_name[key]) for key in graph.outputs}
+
+
+def build_pieces(graph: Graph, names: list[str]) -> Any:
+    """The float graph cut at some operations: each part takes what it is given, not what the one before made.
+
+    Args:
+        graph: Operations with weights.
+        names: Operations to cut behind.
+
+    Returns:
+        keras.Model from a list, the values of the inputs and of each of ``names``, to a dict of what the graph computes
+        at each of them from the cuts before it.
+    """
+    import keras
+
+    given = {
+        op.name: keras.Input(op.shape, dtype="float32" if op.dtype == "uint8" else op.dtype)
+        for op in (*graph.inputs, *(graph.ops[name] for name in names))
+    }
+    values: dict[str, Any] = dict(given)
+    made = {}
+    for op in graph:
+        if op.kind != "Input":
+            made[op.name] = call(op, [values[name] for name in op.inputs])
+            values[op.name] = given.get(op.name, made[op.name])
+    return keras.Model(list(given.values()), {name: made[name] for name in names})

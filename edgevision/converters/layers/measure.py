@@ -1,0 +1,154 @@
+"""layers.json: signal-to-quantisation-noise ratio of every layer in every int8 file, read from inside the engines.
+
+Three ratios per layer and file, because each answers another question:
+
+- against the float Keras graph: how much is left of the signal here, whoever lost it;
+- against the quantised Keras model: whether the file computes what it was exported from;
+- of the layer alone, its float computation on the very values that the file's layer took in: who lost it. Noise grows
+  on the way through a network, so that the first ratio alone would blame the last layers for what the first ones did.
+  A corrected bias (``quantize.correct``) counts as noise here though it makes up for that of earlier layers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.converters.formats.exported import OUTPUT
+from edgevision.converters.layers import Reader, inside
+from edgevision.converters.layers.listing import Layer, list_layers
+from edgevision.converters.layers.match import match, points_of
+from edgevision.converters.layers.sums import Histogram, Noise, Signal
+from edgevision.converters.quantize.build import build_model, build_pieces
+from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.quantize import Quantized
+from edgevision.runtime.manifest import Artifact
+
+#: File name in the bundle, and how many images are enough: a ratio over a layer's values settles quickly.
+LAYERS, IMAGES = "layers.json", 8
+SCHEMA = 1
+
+Pixels = NDArray[np.uint8]
+Values = dict[str, NDArray[np.float32]]
+
+
+def layers_bytes(
+    graph: Graph, quantized: Quantized, artifacts: Sequence[Artifact], folder: Path, pixels: Pixels
+) -> bytes:
+    """The content of layers.json; docs/bundle.md has its fields.
+
+    Args:
+        graph: Float graph.
+        quantized: The quantised one.
+        artifacts: Exported; those in int8 are looked into.
+        folder: Where their files are.
+        pixels: A few images, uint8 (n, H, W, C); one at a time goes through the models.
+    """
+    layers = list_layers(graph, quantized)
+    files = {item.name: _File(item, folder, quantized) for item in artifacts if item.precision == "int8"}
+    run = _Run(graph, quantized, layers, files)
+    for image in pixels:
+        run.see(image)
+    plain = {"schema": SCHEMA, "images": len(pixels), "artifacts": list(files), "layers": run.plain()}
+    return (json.dumps(plain, separators=(",", ":"), allow_nan=False) + "\n").encode()
+
+
+class _File:
+    """One int8 file, opened in its engine, and where each point's values are in it."""
+
+    def __init__(self, artifact: Artifact, folder: Path, quantized: Quantized) -> None:
+        path, kind = folder / artifact.name, inside(artifact.format)
+        graph = quantized.graph
+        self.places = match(points_of(graph, quantized.ranges), kind.tensors(path), graph.input.name)
+        self.places[graph.output] = OUTPUT
+        self._read: Reader = kind.reader(path, list(self.places.values()))
+        self._orders: dict[str, tuple[int, ...]] = {}
+
+    def values(self, image: Pixels, twins: Values) -> Values:
+        """Per point, as Keras lays them out.
+
+        Args:
+            image: uint8 (H, W, C).
+            twins: What the quantised Keras model makes of it, per point.
+        """
+        found = self._read(image)
+        return {name: self._as_keras(name, found[place], twins[name]) for name, place in self.places.items()}
+
+    def _as_keras(self, name: str, values: NDArray[np.float32], twin: NDArray[np.float32]) -> NDArray[np.float32]:
+        if name not in self._orders:  # channels may be first; where shapes leave both open, the values tell
+            shape, axes = values.shape, tuple(range(values.ndim))
+            orders = [axes, (0, *axes[2:], 1), (0, *reversed(axes[1:]))]
+            fits = [order for order in orders if tuple(shape[axis] for axis in order) == twin.shape]
+            errors = [float(np.square(values.transpose(order) - twin).sum()) for order in fits]
+            self._orders[name] = fits[int(np.argmin(errors))] if fits else ()
+        order = self._orders[name]
+        return values.transpose(order) if order else values.reshape(twin.shape)
+
+
+class _Run:
+    """Sums over images."""
+
+    def __init__(self, graph: Graph, quantized: Quantized, layers: list[Layer], files: Mapping[str, _File]) -> None:
+        self._layers, self._files = layers, files
+        names = [layer.point for layer in layers if layer.point is not None]
+        self._float = _compiled(build_model(graph, outputs=names))
+        self._quantized = _compiled(build_model(quantized.graph, quantized.ranges, outputs=names))
+        self._pieces = _compiled(build_pieces(graph, names))
+        self._signals = {name: Signal() for name in names}, {name: Signal() for name in names}
+        self._noises = {
+            (file, name): (Noise(self._signals[0][name]), Noise(self._signals[1][name]), Noise(self._signals[0][name]))
+            for file, item in files.items()
+            for name in names
+            if name in item.places
+        }
+        ranges = quantized.ranges
+        self._histograms = {name: Histogram(ranges[name]) for name in names if name in ranges}
+
+    def see(self, image: Pixels) -> None:
+        """One image through everything."""
+        source = image[None].astype(np.float32)
+        exact, rounded = self._float(source), self._quantized(source)
+        for name in exact:
+            self._signals[0][name].see(exact[name])
+            self._signals[1][name].see(rounded[name])
+            if name in self._histograms:
+                self._histograms[name].see(exact[name])
+        for file, item in self._files.items():
+            found = item.values(image, rounded)
+            alone = self._pieces([source, *(found.get(name, rounded[name]) for name in self._signals[0])])
+            for name, values in found.items():
+                to_float, to_quantized, own = self._noises[file, name]
+                to_float.see(exact[name], values)
+                to_quantized.see(rounded[name], values)
+                own.see(alone[name], values)
+
+    def plain(self) -> list[dict[str, Any]]:
+        """As layers.json holds it."""
+        return [{**layer.plain(), **self._measured(layer)} for layer in self._layers]
+
+    def _measured(self, layer: Layer) -> dict[str, Any]:
+        name = layer.point
+        noises = {file: None if name is None else self._noises.get((file, name)) for file in self._files}
+        ratios = {
+            file: None
+            if each is None
+            else dict(zip(("to_float", "to_quantized", "own"), (item.sqnr_db for item in each)))
+            for file, each in noises.items()
+        }
+        histogram = None if name is None else self._histograms.get(name)
+        return {"sqnr_db": ratios, "activations": None if histogram is None else histogram.plain()}
+
+
+def _compiled(model: Any) -> Callable[[Any], Values]:
+    """The model as one graph of TensorFlow's: layer by layer, Keras' own work takes longer than the layers'."""
+    import tensorflow as tf
+
+    run = tf.function(lambda values: model(values, training=False))
+    return lambda values: {
+        name: value.numpy() for name, value in run(tf.nest.map_structure(tf.constant, values)).items()
+    }

@@ -1,0 +1,62 @@
+"""Tensors inside an ONNX file: the integers behind each QuantizeLinear become outputs of a copy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.converters.formats.exported import INPUT, OUTPUT
+from edgevision.converters.formats.onnx_graph import OnnxGraph
+from edgevision.converters.layers import Reader, Tensor, real
+from edgevision.converters.quantize.fake_quant import Range
+
+
+def tensors(path: Path) -> list[Tensor]:
+    """See ``Inside``."""
+    graph = OnnxGraph.read(path)
+    shapes = graph.shapes()
+    found = {INPUT: Tensor(INPUT, ())}
+    for node in graph.nodes:
+        sources = tuple(name for name in node.input if name in found)
+        for name in node.output if sources else ():
+            shape = shapes.get(name)
+            found[name] = Tensor(name, sources, _grid(graph, node), math.prod(shape) if shape else None)
+    return list(found.values())
+
+
+def reader(path: Path, names: Sequence[str]) -> Reader:
+    """See ``Inside``."""
+    import onnxruntime
+    from onnx import TensorProto, helper
+
+    graph = OnnxGraph.read(path)
+    producers = {name: node for node in graph.nodes for name in node.output}
+    grids = {name: _grid(graph, producers[name]) for name in names if name != OUTPUT}
+    kinds = {np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.int8): TensorProto.INT8}
+    for name in grids:
+        zero = graph.constant(producers[name].input[2])
+        kind = kinds[np.dtype(np.uint8) if zero is None else zero.dtype]
+        graph.model.graph.output.append(helper.make_tensor_value_info(name, kind, None))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 4
+    session = onnxruntime.InferenceSession(graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def read(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        values = dict(zip([OUTPUT, *grids], session.run([OUTPUT, *grids], {INPUT: pixels[None]})))
+        return {name: real(value, grid) if (grid := grids.get(name)) else value for name, value in values.items()}
+
+    return read
+
+
+def _grid(graph: OnnxGraph, node: Any) -> Range | None:
+    if node.op_type != "QuantizeLinear":
+        return None
+    scale, zero = graph.constant(node.input[1]), graph.constant(node.input[2])
+    if scale is None or zero is None or scale.size != 1:
+        return None
+    return Range(float(scale), int(zero) + (128 if zero.dtype == np.int8 else 0))

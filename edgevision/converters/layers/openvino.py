@@ -1,0 +1,70 @@
+"""Tensors inside an OpenVINO file: what each FakeQuantize writes becomes a result of a copy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.converters.formats.exported import OUTPUT
+from edgevision.converters.layers import Reader, Tensor
+from edgevision.converters.quantize.fake_quant import STEPS, Range
+from edgevision.runtime.backends.openvino import import_openvino
+
+
+def tensors(path: Path) -> list[Tensor]:
+    """See ``Inside``."""
+    found: dict[str, Tensor] = {}
+    for node in import_openvino().Core().read_model(str(path)).get_ordered_ops():
+        inputs = [port.get_source_output().get_node().get_friendly_name() for port in node.inputs()]
+        sources = tuple(name for name in inputs if name in found)
+        if sources or node.get_type_name() == "Parameter":
+            name, shape = node.get_friendly_name(), node.output(0).get_partial_shape()
+            size = None if shape.is_dynamic else math.prod(shape.to_shape())
+            found[name] = Tensor(name, sources, _grid(node), size)
+    return list(found.values())
+
+
+def reader(path: Path, names: Sequence[str]) -> Reader:
+    """See ``Inside``.
+
+    "output" comes from the model as it is: what is read from inside keeps the engine from fusing some operators, and a
+    value in some hundred then rounds to the next step.
+    """
+    core = import_openvino().Core()
+    model = core.read_model(str(path))
+    nodes = {node.get_friendly_name(): node for node in model.get_ordered_ops()}
+    whole = _request(core, model)
+    model.add_outputs(
+        [nodes[name].output(0) for name in names if name != OUTPUT]
+    )  # but for one that is a result already
+    ends = [port.get_node().input(0).get_source_output().get_node().get_friendly_name() for port in model.outputs]
+    opened = _request(core, model)
+
+    def read(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        for request in (whole, opened):
+            request.infer([pixels[None]])
+        found = {name: opened.get_output_tensor(ends.index(name)).data.copy() for name in names if name != OUTPUT}
+        return {**found, OUTPUT: whole.get_output_tensor(0).data.copy()}
+
+    return read
+
+
+def _request(core: Any, model: Any) -> Any:
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+    return core.compile_model(model, "CPU", settings).create_infer_request()
+
+
+def _grid(node: Any) -> Range | None:
+    if node.get_type_name() != "FakeQuantize" or node.get_attributes()["levels"] != STEPS + 1:
+        return None
+    ends = [port.get_source_output().get_node() for port in node.inputs()[3:]]
+    if any(end.get_type_name() != "Constant" or end.data.size != 1 for end in ends):
+        return None
+    low, high = (float(end.data.ravel()[0]) for end in ends)
+    scale = (high - low) / STEPS
+    return Range(scale, round(-low / scale))

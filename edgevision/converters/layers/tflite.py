@@ -1,0 +1,72 @@
+"""Tensors inside a TFLite file: they become outputs of a copy.
+
+The interpreter can keep every tensor by itself, but only without XNNPACK, which is what runs on a device and rounds
+otherwise than the interpreter's own kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.converters.formats.exported import OUTPUT
+from edgevision.converters.layers import Reader, Tensor, real
+from edgevision.converters.quantize.fake_quant import Range
+
+#: Operators that write what they read, on the grid it was on.
+_MOVING = (
+    *("RESHAPE", "TRANSPOSE", "SQUEEZE", "EXPAND_DIMS", "STRIDED_SLICE", "SLICE", "SPLIT", "SPLIT_V", "PACK", "UNPACK"),
+    *("GATHER", "MAX_POOL_2D", "SPACE_TO_BATCH_ND", "DEQUANTIZE"),
+)
+
+
+def tensors(path: Path) -> list[Tensor]:
+    """See ``Inside``. A tensor's name is its number: TFLite's names are not unique."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    # As the file has it: XNNPACK would take operators away and put its own in their place.
+    interpreter = Interpreter(str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    details = {item["index"]: item for item in interpreter.get_tensor_details()}
+    found = {item["index"]: Tensor(str(item["index"]), ()) for item in interpreter.get_input_details()}
+    for operator in interpreter._get_ops_details():  # the only list of operators there is
+        sources = tuple(found[index].name for index in operator["inputs"] if index in found)
+        for index in operator["outputs"] if sources else ():
+            grid = None if operator["op_name"] in _MOVING else _grid(details[index])
+            found[index] = Tensor(str(index), sources, grid, int(np.prod(details[index]["shape"])))
+    return list(found.values())
+
+
+def reader(path: Path, names: Sequence[str]) -> Reader:
+    """See ``Inside``."""
+    from ai_edge_litert.interpreter import Interpreter
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.read_model(str(path))
+    graph, wanted = model.subgraphs[0], [name for name in names if name != OUTPUT]
+    places = {OUTPUT: int(graph.outputs[0]), **{name: int(name) for name in wanted}}
+    graph.outputs = list(dict.fromkeys([*graph.outputs, *places.values()]))
+    interpreter = Interpreter(model_content=bytes(flatbuffer_utils.convert_object_to_bytearray(model)), num_threads=1)
+    interpreter.allocate_tensors()
+    outputs = {item["index"]: item for item in interpreter.get_output_details()}
+    source = interpreter.get_input_details()[0]["index"]
+
+    def read(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        interpreter.set_tensor(source, pixels[None])
+        interpreter.invoke()
+        return {name: _real(interpreter.get_tensor(index), outputs[index]) for name, index in places.items()}
+
+    return read
+
+
+def _grid(item: dict[str, Any]) -> Range | None:
+    scale, zero_point = item["quantization"]
+    return Range(float(scale), int(zero_point) + 128) if item["dtype"] == np.int8 and scale else None
+
+
+def _real(values: NDArray[Any], item: dict[str, Any]) -> NDArray[np.float32]:
+    grid = _grid(item)
+    return values.astype(np.float32) if grid is None else real(values, grid)

@@ -1,0 +1,135 @@
+"""layers.json from real files: what it says of sound ones, and that it points at the layer that was damaged."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgevision.benchmarks.report.layers import Layers, weakest
+from edgevision.converters import formats
+from edgevision.converters.formats.exported import Source
+from edgevision.converters.formats.onnx_graph import OnnxGraph
+from edgevision.converters.layers.measure import IMAGES, layers_bytes
+from edgevision.converters.parity import run_one, sqnr_db
+from edgevision.converters.quantize.build import build_model
+from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.quantize.quantize import Quantized
+from edgevision.runtime.backends import open_session
+from edgevision.runtime.manifest import Artifact, ModelFormat, from_plain
+from tests.converters.conftest import Exported
+
+FORMATS: tuple[ModelFormat, ...] = ("tflite", "onnx", "openvino")
+FILES = tuple(f"int8{formats.SUFFIXES[name]}" for name in FORMATS)
+
+
+def measure(exported: Exported, quantized: Quantized | None = None, folder: Path | None = None) -> Layers:
+    artifacts = [Artifact(file, name, "int8", (), (), (), 1.0, 1.0) for file, name in zip(FILES, FORMATS)]
+    pixels = exported.trained.images[-IMAGES:]
+    data = layers_bytes(exported.graph, quantized or exported.quantized, artifacts, folder or exported.folder, pixels)
+    return from_plain(Layers, json.loads(data))
+
+
+#: TFLite's converter lets this mean write the grid of the concatenation behind it: its own output is nowhere.
+GONE = {"branched": {("global_average_pooling2d", "int8.tflite")}}
+
+
+def test_every_layer_is_found_in_every_file(exported: Exported) -> None:
+    found = measure(exported)
+    gone = {(layer.name, name) for layer in found.layers for name in FILES if layer.ratios(name) is None}
+    assert gone == GONE.get(exported.trained.name, set())
+    assert all(f"{file} shows no output of {name}" in found.to_text() for name, file in gone)
+    assert found.artifacts == FILES and found.images == IMAGES
+    kernels = {op.name for op in exported.graph if op.has_kernel}
+    assert kernels <= {layer.name for layer in found.layers}
+    assert sum(layer.macs for layer in found.layers) == pytest.approx(1, abs=1e-3)
+    for layer in found.layers:
+        assert (layer.weights is not None) == (layer.name in kernels)
+        for name in FILES:
+            ratios = layer.ratios(name)
+            if ratios is not None:
+                assert min(ratios.own, ratios.to_float, ratios.to_quantized) > 15, f"{layer.name} in {name}"
+
+
+def test_the_last_layer_is_the_whole_model(exported: Exported) -> None:
+    """The same images through sessions and models, as ``parity`` compares them."""
+    found, pixels = measure(exported), exported.trained.images[-IMAGES:]
+    models = build_model(exported.graph), exported.quantized.model()
+    exact, rounded = (np.asarray(model(pixels.astype(np.float32), training=False)) for model in models)
+    for name in FORMATS:
+        path = exported.path(name, "int8")
+        weights = path.with_suffix(".bin").read_bytes() if name == "openvino" else None
+        with open_session(name, path.read_bytes(), weights, 1) as session:
+            outputs = np.stack([run_one(session, image) for image in pixels])
+        ratios = found.layers[-1].ratios(path.name)
+        assert ratios is not None
+        assert ratios.to_float == pytest.approx(sqnr_db(exact, outputs), abs=0.02)
+        # Of differences in the last bit of a float nothing can be said but that they are small.
+        assert min(ratios.to_quantized, 90) == pytest.approx(min(sqnr_db(rounded, outputs), 90), abs=0.02)
+
+
+def test_counts(exported: Exported) -> None:
+    """Each histogram counts every value once."""
+    for layer in measure(exported).layers:
+        if layer.weights is not None:
+            op = exported.graph.ops[layer.name]
+            assert sum(layer.weights.counts) == op.weights[0].size and layer.weights.channels >= 1
+        if layer.activations is not None:
+            low, high = layer.activations.grid
+            assert low <= 0 <= high and sum(layer.activations.counts) % IMAGES == 0
+            assert layer.activations.clipped < 0.2
+
+
+@pytest.mark.parametrize("exported", ["plain", "branched"], indirect=True)
+def test_a_grid_far_too_narrow_is_the_worst_layer(exported: Exported, tmp_path: Path) -> None:
+    victim = [op.name for op in exported.graph if op.name in exported.quantized.ranges and op.kind == "ReLU"][1]
+    grid = exported.quantized.ranges[victim]
+    ranges = {**exported.quantized.ranges, victim: Range(grid.scale / 8, grid.zero_point)}
+    damaged = dataclasses.replace(exported.quantized, ranges=ranges)
+    for name in FORMATS:
+        formats.of(name).export(Source(damaged.graph, ranges, tmp_path), tmp_path / f"int8{formats.SUFFIXES[name]}")
+    found = measure(exported, damaged, tmp_path)
+    worst = found.ranked[0]
+    assert worst.name == exported.graph.ops[victim].inputs[0]
+    for file in FILES:
+        ratios = worst.ratios(file)
+        assert ratios is not None and ratios.own < 10 and ratios.to_quantized > 20, "the file computes what it should"
+    assert worst.activations is not None and worst.activations.clipped > 0.05
+
+
+def _shaken(values: Any) -> Any:
+    noise = np.random.default_rng(0).integers(-60, 61, values.shape)
+    return np.clip(values.astype(np.int32) + noise, -127, 127).astype(np.int8)
+
+
+@pytest.mark.parametrize("exported", ["plain"], indirect=True)
+def test_weights_changed_in_a_file_are_its_worst_layer_and_no_other_file_s(exported: Exported, tmp_path: Path) -> None:
+    for name in FILES:
+        (tmp_path / name).write_bytes((exported.folder / name).read_bytes())
+    (tmp_path / "int8.bin").write_bytes((exported.folder / "int8.bin").read_bytes())
+    _change_onnx(tmp_path / "int8.onnx", 1, _shaken)
+    found = measure(exported, folder=tmp_path)
+    kernels = [op.name for op in exported.graph if op.has_kernel]
+    worst = weakest(found.layers, found.artifacts)
+    assert worst is not None and (worst[0].name, worst[1]) == (kernels[1], "int8.onnx")
+    assert worst[2].own < 12 and worst[2].to_quantized < 12
+    sound = worst[0].ratios("int8.tflite")
+    assert sound is not None and sound.own > 20 and sound.to_quantized > 25
+    after = next(layer for layer in found.layers if layer.name == kernels[2]).ratios("int8.onnx")
+    assert after is not None and after.own > 20 > after.to_quantized, "layers behind it suffer and are not to blame"
+
+
+def _change_onnx(path: Path, index: int, change: Callable[[Any], Any]) -> None:
+    from onnx import numpy_helper
+
+    graph = OnnxGraph.read(path)
+    conv = [node for node in graph.nodes if node.op_type in ("Conv", "Gemm", "MatMul")][index]
+    stored = graph.producer(conv.input[1]).input[0]
+    item = next(item for item in graph.model.graph.initializer if item.name == stored)
+    item.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(item)), stored))
+    graph.write(path)
