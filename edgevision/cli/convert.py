@@ -15,6 +15,7 @@ from edgevision.cli.options import (
     given,
     input_size_option,
     json_option,
+    limit_options,
     names,
     preprocess_option,
 )
@@ -47,19 +48,7 @@ GATE_FAILED = 3
     "--golden", type=click.Choice(("real", "synthetic")), help="synthetic where photos may not travel.  [default: real]"
 )
 @geometry_options
-@click.option("--trust", is_flag=True, help="Run code that came with MODEL: Lambda layers, classes of other packages.")
-@click.option(
-    "--memory-limit",
-    metavar="GIB",
-    type=click.FloatRange(min=1),
-    help="Memory it may take.  [default: 8 and 1/8 per processor, at most 80 % of the machine's]",
-)
-@click.option(
-    "--time-limit",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Time it may take.  [default: 3600]",
-)
+@limit_options
 @force_option
 @json_option
 def command(
@@ -78,7 +67,7 @@ def command(
     resize: str | None,
     interpolation: str | None,
     antialias: bool | None,
-    trust: bool,
+    trust: bool | None,
     memory_limit: float | None,
     time_limit: float | None,
     force: bool,
@@ -103,7 +92,7 @@ def command(
         resize=resize,
         interpolation=interpolation,
         antialias=antialias,
-        trust=trust or None,
+        trust=trust,
         memory_limit=memory_limit,
         time_limit=time_limit,
     )

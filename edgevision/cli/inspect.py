@@ -10,7 +10,7 @@ import click
 
 from edgevision.cli.console import results
 from edgevision.cli.gate import calibration_lines, check_word, gate_lines
-from edgevision.cli.options import check_reports, force_option, json_option
+from edgevision.cli.options import check_reports, force_option, given, json_option, limit_options
 from edgevision.runtime.manifest import Artifact, Manifest, to_plain
 from edgevision.runtime.spec import TensorSpec
 
@@ -29,13 +29,25 @@ _SHOWN_LABELS = 10
 )
 @click.option("--layers", is_flag=True, help="Signal-to-noise ratio of every layer of a bundle, the worst first.")
 @click.option("--html", metavar="FILE.html", help="Write the layers as one self-contained page with pictures.")
+@limit_options
 @force_option
 @json_option
-def command(path: Path, executed: bool, layers: bool, html: str | None, force: bool, as_json: bool) -> None:
+def command(
+    path: Path,
+    executed: bool,
+    layers: bool,
+    html: str | None,
+    trust: bool | None,
+    memory_limit: float | None,
+    time_limit: float | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Show tensors, precision, the share of work in int8 and where it came from.
 
-    A bundle's files are checked against their hashes first. A bundle or one of its models needs no converter
-    installed; --executed and any other model file do.
+    Of a Keras model: what is in it, and what will hurt int8, before anything is converted. A bundle's files are checked
+    against their hashes first. A bundle or one of its models needs no converter installed; --executed and any other
+    model file do.
     """
     if layers or html is not None:
         _show_layers(path, html, force, as_json)
@@ -46,11 +58,13 @@ def command(path: Path, executed: bool, layers: bool, html: str | None, force: b
         if manifest is None or executed:
             from edgevision.converters.inspect import inspect
 
-            facts = inspect(path, executed=executed)
+            limits = given(trust=trust, memory_limit=memory_limit, time_limit=time_limit)
+            facts = inspect(path, executed=executed, **limits)
         if as_json:
             out.json(facts)
         elif manifest is None:
-            out.text("\n".join(plain_lines(facts)))
+            findings = facts.pop("preflight", None)
+            out.text("\n".join(plain_lines(facts) + ([] if findings is None else preflight_lines(findings))))
         else:
             out.text(describe(path.resolve().name, manifest))
             if executed:
@@ -82,6 +96,8 @@ def _manifest(path: Path) -> Manifest | None:
     from edgevision.runtime.errors import BundleError
 
     kind = _ARTIFACTS.get(path.suffix.lower())
+    if (path / "saved_model.pb").is_file():
+        return None
     if path.is_dir() or not path.exists():
         return Bundle.open(path).manifest
     if kind is None:
@@ -146,6 +162,17 @@ def _preprocessing(p: Preprocessing) -> str:
 def _numbers(values: tuple[float, ...]) -> str:
     texts = [f"{value:.6g}" for value in values]
     return texts[0] if len(set(texts)) == 1 else f"[{', '.join(texts)}]"
+
+
+def preflight_lines(findings: Sequence[dict[str, str]]) -> list[str]:
+    """What will hurt int8, a paragraph each."""
+    if not findings:
+        return ["before converting: nothing found that will hurt int8"]
+    lines = [f"before converting: {len(findings)} found that may hurt int8"]
+    for found in findings:
+        lines += ["", f"  {found['kind']}, {found['layer']}: {found['risk']}"]
+        lines += [f"    usual cost: {found['cost']}", f"    rewrite: {found['rewrite']}"]
+    return lines
 
 
 def text_of_executed(facts: dict[str, Any]) -> str:

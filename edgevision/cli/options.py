@@ -71,6 +71,32 @@ def geometry_options(command: Command) -> Command:
     return command
 
 
+def limit_options(command: Command) -> Command:
+    """How far a model file is trusted, and what reading it may take."""
+    for option in (
+        click.option(
+            "--time-limit",
+            metavar="SECONDS",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Time it may take.  [default: 3600]",
+        ),
+        click.option(
+            "--memory-limit",
+            metavar="GIB",
+            type=click.FloatRange(min=1),
+            help="Memory it may take.  [default: 8 and 1/8 per processor, at most 80 % of the machine's]",
+        ),
+        click.option(
+            "--trust",
+            is_flag=True,
+            default=None,
+            help="Run code that came with a Keras model: Lambda layers, classes of other packages.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 preprocess_option = click.option(
     "--preprocess",
     type=click.Choice(tuple(NORMALIZATIONS)),

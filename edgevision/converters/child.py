@@ -1,4 +1,4 @@
-"""Conversion of a file in a process of its own: a hostile or broken file cannot take the caller down."""
+"""Reading and conversion of a file in a process of its own: a hostile or broken file cannot take the caller down."""
 
 from __future__ import annotations
 
@@ -45,16 +45,34 @@ def convert_file(options: dict[str, Any], limits: Limits, progress: Progress | N
         InputError: An option is no plain value.
         EdgevisionError: Whatever ``convert_here`` raises, of the same class.
     """
-    request = _request(options, limits)
+    return Bundle.open(_ask("convert", options, limits, progress))
+
+
+def inspect_file(options: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """``inspect.inspect_keras`` in a child process.
+
+    Args:
+        options: Its arguments by name; ``model`` is a path.
+        limits: Memory and time it may take.
+
+    Raises:
+        ModelError: The file cannot be read, the process ended, or a limit was reached.
+        EdgevisionError: Whatever ``inspect_keras`` raises, of the same class.
+    """
+    found: dict[str, Any] = _ask("inspect", options, limits, None)
+    return found
+
+
+def _ask(task: str, options: dict[str, Any], limits: Limits, progress: Progress | None) -> Any:
+    request = _request(task, options, limits)
     with (
         tempfile.TemporaryDirectory(prefix="edgevision-") as folder,  # the child's own temporary files lie in it too
         _Child(Path(folder), request, limits, str(options["model"])) as child,
     ):
-        path = child.follow(progress)
-    return Bundle.open(path)
+        return child.follow(progress)
 
 
-def _request(options: dict[str, Any], limits: Limits) -> str:
+def _request(task: str, options: dict[str, Any], limits: Limits) -> str:
     plain = {name: str(value) if isinstance(value, Path) else value for name, value in options.items()}
     for name, value in plain.items():
         if not _is_plain(value):
@@ -65,7 +83,7 @@ def _request(options: dict[str, Any], limits: Limits) -> str:
                 cure="load the model yourself and pass it: convert(keras.models.load_model(...), ...)",
             )
     path = list(sys.path) if options.get("trust") else []
-    return json.dumps({"options": plain, "memory_bytes": int(limits.memory_gib * GIB), "path": path})
+    return json.dumps({"task": task, "options": plain, "memory_bytes": int(limits.memory_gib * GIB), "path": path})
 
 
 def _is_plain(value: Any) -> bool:
@@ -97,8 +115,8 @@ class _Child:
             self._process.stdin.write(request.encode() + b"\n")
             self._process.stdin.flush()
 
-    def follow(self, progress: Progress | None) -> str:
-        """Hands on what the child tells until it is done; the path of the bundle."""
+    def follow(self, progress: Progress | None) -> Any:
+        """Hands on what the child tells until it is done; its result."""
         for event in self._events():
             kind = event["event"]
             if kind == "progress":
@@ -108,7 +126,7 @@ class _Child:
             elif kind == "warning":
                 warnings.warn(event["text"], stacklevel=4)
             elif kind == "done":
-                return str(event["path"])
+                return event["result"]
             elif kind == "memory":
                 raise self._failure("there was not enough memory", f"more than {self._limits.memory_gib:.3g} GiB")
             else:

@@ -1,4 +1,4 @@
-"""The child process that converts one file; the parent's side is ``child.py``.
+"""The child process that reads or converts one file; the parent's side is ``child.py``.
 
 The request is one line of JSON on stdin, which the parent then keeps open; events are lines of JSON on what was
 stdout: "progress", "warning", and at last "done" or "error".
@@ -43,7 +43,7 @@ class Events:
 
 
 def main() -> None:
-    """Converts what stdin asks for."""
+    """Does what stdin asks for."""
     events = Events(os.fdopen(os.dup(1), "w", encoding="utf-8"))
     os.dup2(2, 1)  # what libraries print goes to the log: stdout belongs to the events
     signal.signal(signal.SIGTERM, _stop)
@@ -55,16 +55,30 @@ def main() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
-        from edgevision.converters.convert import convert_here
-
-        bundle = convert_here(**request["options"], progress=events.progress)
-        events.send("done", path=str(bundle.path))
+        events.send("done", result=_TASKS[request["task"]](request["options"], events))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:
         _report(events, error)
     sys.stdout.flush()
     os._exit(0)  # the interpreter's end would wait seconds for TensorFlow's
+
+
+def _convert(options: dict[str, Any], events: Events) -> str:
+    """Path of the bundle."""
+    from edgevision.converters.convert import convert_here
+
+    return str(convert_here(**options, progress=events.progress).path)
+
+
+def _inspect(options: dict[str, Any], events: Events) -> dict[str, Any]:
+    """What is in a Keras file."""
+    from edgevision.converters.inspect import inspect_keras
+
+    return inspect_keras(**options)
+
+
+_TASKS = {"convert": _convert, "inspect": _inspect}
 
 
 def _report(events: Events, error: BaseException) -> None:

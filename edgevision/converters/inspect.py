@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.converters import formats
+from edgevision.converters.child import inspect_file
 from edgevision.converters.formats.exported import Int8Share
+from edgevision.converters.limits import Limits
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import BundleError, EdgevisionError, ModelError
 from edgevision.runtime.manifest import to_plain
@@ -14,14 +16,25 @@ from edgevision.runtime.manifest import to_plain
 _FORMATS = {suffix: name for name, suffix in formats.SUFFIXES.items()}
 
 
-def inspect(path: str | Path, *, executed: bool = False) -> dict[str, Any]:
-    """Plain values that describe a bundle, a .tflite, .onnx or .xml file, or a .keras or .h5 file.
+def inspect(
+    path: str | Path,
+    *,
+    executed: bool = False,
+    trust: bool = False,
+    memory_limit: float | None = None,
+    time_limit: float | None = None,
+) -> dict[str, Any]:
+    """Plain values that describe a bundle, a .tflite, .onnx or .xml file, or a Keras model that is yet to be converted.
 
-    Shares of int8 are counted again, in the files themselves.
+    Shares of int8 are counted again, in the files themselves. A Keras model is read in a process of its own; under
+    "preflight" is what will hurt int8 (``converters.preflight``).
 
     Args:
         path: What to look into.
         executed: Also load every model and list what the engine runs in int8 on this machine.
+        trust: Run code that came with a Keras file.
+        memory_limit: GiB that reading a Keras file may take, as for ``convert``.
+        time_limit: Seconds that it may take.
 
     Raises:
         BundleError: Not a bundle, or damaged.
@@ -31,8 +44,9 @@ def inspect(path: str | Path, *, executed: bool = False) -> dict[str, Any]:
     path = Path(path)
     if path.suffix in _FORMATS and path.is_file():
         return inspect_model(path, executed=executed)
-    if path.suffix in (".keras", ".h5", ".hdf5"):
-        return _inspect_keras(path)
+    if path.suffix in (".keras", ".h5", ".hdf5") or (path / "saved_model.pb").is_file():
+        limits = Limits.of(memory_limit, time_limit)
+        return inspect_file({"model": str(path), "trust": trust}, limits)
     bundle = Bundle.open(path)
     plain: dict[str, Any] = to_plain(bundle.manifest)
     for item, described in zip(bundle.manifest.artifacts, plain["artifacts"]):
@@ -84,19 +98,33 @@ def _embedded(path: Path) -> dict[str, Any] | None:
     return {key: plain[key] for key in ("task", "labels", "scores", "preprocessing")} | tensors
 
 
-def _inspect_keras(path: Path) -> dict[str, Any]:
+def inspect_keras(model: str, trust: bool) -> dict[str, Any]:
+    """What is in a Keras model, and what will hurt int8; read in this process, without limits.
+
+    Args:
+        model: Path of the file or directory.
+        trust: Run code that came with it.
+
+    Raises:
+        ModelError: It cannot be read.
+        MissingPackageError: A package of the ``convert`` extra is not installed.
+    """
     from edgevision.converters.files import read_model
     from edgevision.converters.metadata import read_metadata
+    from edgevision.converters.preflight import preflight
 
-    model = read_model(path)
+    path = Path(model)
+    read = read_model(path, trust)
+    metadata = read_metadata(path) if path.is_file() else None
     layers = [
-        {"name": layer.name, "kind": type(layer).__name__, "parameters": layer.count_params()} for layer in model.layers
+        {"name": layer.name, "kind": type(layer).__name__, "parameters": layer.count_params()} for layer in read.layers
     ]
     return {
         "file": path.name,
-        "inputs": [{"name": item.name, "shape": list(item.shape), "dtype": item.dtype} for item in model.inputs],
-        "outputs": [{"name": item.name, "shape": list(item.shape), "dtype": item.dtype} for item in model.outputs],
-        "parameters": model.count_params(),
+        "inputs": [{"name": item.name, "shape": list(item.shape), "dtype": item.dtype} for item in read.inputs],
+        "outputs": [{"name": item.name, "shape": list(item.shape), "dtype": item.dtype} for item in read.outputs],
+        "parameters": read.count_params(),
         "layers": layers,
-        "metadata": read_metadata(path),
+        "metadata": metadata,
+        "preflight": to_plain(preflight(read, metadata)),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgevision.cli import doctor
+from edgevision.cli.inspect import preflight_lines
 from edgevision.runtime.bundle import Bundle, entries, file_entry, write_bundle
 from tests import tiny
 from tests.cli.conftest import Run
@@ -106,6 +107,13 @@ def test_layers_of_a_bundle_of_before_there_were_any(run: Run, bundle: Path) -> 
     outcome = run("inspect", bundle, "--layers")
     assert (outcome.code, outcome.out) == (1, "") and len(outcome.err.splitlines()) == 1
     assert "says nothing about its layers" in outcome.err and "convert the model again" in outcome.err
+
+
+def test_findings_before_converting_are_read_as_text() -> None:
+    found = {"kind": "shared-grid", "layer": "both", "risk": "one grid", "cost": "31 points", "rewrite": "two outputs"}
+    text = "\n".join(preflight_lines([found]))
+    assert "shared-grid, both: one grid\n    usual cost: 31 points\n    rewrite: two outputs" in text
+    assert preflight_lines([]) == ["before converting: nothing found that will hurt int8"]
 
 
 def test_inspect_of_nothing(run: Run, tmp_path: Path) -> None:

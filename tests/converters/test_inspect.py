@@ -12,7 +12,7 @@ from edgevision.benchmarks.report.layers import Layers
 from edgevision.converters.convert import convert
 from edgevision.converters.inspect import inspect
 from edgevision.runtime.bundle import Bundle
-from edgevision.runtime.errors import BundleDamagedError, BundleError, ModelError
+from edgevision.runtime.errors import BundleDamagedError, BundleError, ModelError, UnsafeModelError
 from edgevision.runtime.manifest import to_plain
 from edgevision.runtime.spec import named_preprocessing
 from tests.converters.conftest import Exported
@@ -65,12 +65,31 @@ def test_a_keras_file(keras_file: Path) -> None:
     assert found["parameters"] == model.count_params() == sum(layer["parameters"] for layer in found["layers"])
     assert found["inputs"][0]["shape"] == [None, SIZE, SIZE, 3] and found["outputs"][0]["shape"] == [None, 4]
     assert [layer["kind"] for layer in found["layers"]][:3] == ["Conv2D", "BatchNormalization", "MaxPooling2D"]
-    assert found["metadata"]["labels"] == list(CLASSES)
+    assert found["metadata"]["labels"] == list(CLASSES) and found["preflight"] == []
 
 
 def test_a_keras_file_of_another_trainer(tmp_path: Path) -> None:
     keras.Sequential([keras.Input((4, 4, 1)), kl.Flatten()]).save(tmp_path / "m.keras")
-    assert inspect(tmp_path / "m.keras")["metadata"] is None
+    found = inspect(tmp_path / "m.keras")
+    assert found["metadata"] is None and [item["kind"] for item in found["preflight"]] == ["normalisation-unknown"]
+
+
+def test_a_keras_file_is_read_in_a_process_with_limits(keras_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unused(*_: object) -> None:
+        raise AssertionError("read in this process")
+
+    monkeypatch.setattr("edgevision.converters.files.read_model", unused)
+    assert inspect(keras_file)["preflight"] == []
+    with pytest.raises(ModelError, match="there was not enough time for plain.keras while reading the model"):
+        inspect(keras_file, time_limit=0.05)
+
+
+def test_code_is_refused_unless_trusted(tmp_path: Path) -> None:
+    image = keras.Input((4, 4, 1))
+    keras.Model(image, kl.Flatten()(kl.Lambda(lambda x: x * 2)(image))).save(tmp_path / "code.keras")
+    with pytest.raises(UnsafeModelError):
+        inspect(tmp_path / "code.keras")
+    assert any(layer["kind"] == "Lambda" for layer in inspect(tmp_path / "code.keras", trust=True)["layers"])
 
 
 @pytest.mark.parametrize("suffix", [".tflite", ".onnx", ".xml"])

@@ -1,0 +1,67 @@
+"""What will hurt int8, told from a model's layers and weights alone, before any data is needed.
+
+Every kind of finding is in docs/preflight.md, with what its cost was measured on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edgevision.converters.preflight import layers, structure, weights
+from edgevision.converters.preflight.finding import Finding
+from edgevision.converters.quantize.fold import fold
+from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.trace import trace
+from edgevision.converters.source import image_shape
+from edgevision.runtime.errors import EdgevisionError, InputError
+
+__all__ = ["Finding", "preflight"]
+
+#: Side of the image that a model of open size is looked at with, pixels.
+_SIDE = 224
+
+
+def preflight(model: Any, metadata: dict[str, Any] | None = None) -> list[Finding]:
+    """What to know before converting a model; nothing for one that int8 will not hurt.
+
+    Args:
+        model: keras.Model.
+        metadata: What a trainer of ours stored beside it; None without.
+    """
+    found = structure.channels_first(model)
+    try:
+        graph, is_open = _graph(model)
+        found += structure.open_size(model) if is_open else []
+    except (EdgevisionError, ValueError) as error:  # ValueError: Keras', where nothing is left of the image
+        return [*found, _refusal(model, error)]
+    for check in (structure.normalization, layers.kept, structure.shared_grids, layers.gates, layers.large_dense):
+        found += check(graph, metadata) if check is structure.normalization else check(graph)
+    for look in (weights.uneven_channels, weights.outlying_weights, weights.dead_channels):
+        found += look(graph, model)
+    return found
+
+
+def _graph(model: Any) -> tuple[Graph, bool]:
+    """The traced operations, and whether the model leaves its size open."""
+    try:
+        shape, is_open = image_shape(model, model.name, None), False
+    except InputError:
+        shape, is_open = image_shape(model, model.name, _fixed(model)), True
+    graph = trace(model, shape)
+    fold(graph.copy())  # what cannot be folded, convert refuses
+    return graph, is_open
+
+
+def _fixed(model: Any) -> tuple[int, int]:
+    height, width = model.inputs[0].shape[1:3]
+    return height or _SIDE, width or _SIDE
+
+
+def _refusal(model: Any, error: Exception) -> Finding:
+    return Finding(
+        "refused",
+        model.name,
+        f"convert refuses it: {' '.join(str(error).split())}",
+        "there will be no bundle",
+        getattr(error, "cure", "") or "change what is named",
+    )
