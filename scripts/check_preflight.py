@@ -25,8 +25,14 @@ _NORM, _BEHIND = "batch_normalization_1", "conv2d_2"
 def report(name: str, model: Any, calibration: Any, images: Any, labels: Any) -> None:
     """One line: accuracy in float and int8, share of equal answers."""
     source = load_source(model, preprocess="unit")
-    ranges = [calibration[at : at + 32] for at in range(0, 128, 32)]
-    quantized = quantize(source.graph, source.scores, lambda: ranges, calibration[:64], lambda: [calibration[128:192]])
+    ranges = [{"image": calibration[at : at + 32]} for at in range(0, 128, 32)]
+    quantized = quantize(
+        source.graph,
+        source.scores,
+        lambda: ranges,
+        {"image": calibration[:64]},
+        lambda: [{"image": calibration[128:192]}],
+    )
     before, after = (_answers(each, images) for each in (build_model(source.graph), quantized.model()))
     right = [100 * float((each == labels).mean()) for each in (before, after)]
     same = 100 * float((before == after).mean())

@@ -80,7 +80,7 @@ def test_a_keras_file_is_read_in_a_process_with_limits(keras_file: Path, monkeyp
 
     monkeypatch.setattr("edgevision.converters.files.read_model", unused)
     assert inspect(keras_file)["preflight"] == []
-    with pytest.raises(ModelError, match="there was not enough time for plain.keras while reading the model"):
+    with pytest.raises(ModelError, match=r"there was not enough time for plain\.keras while reading the model"):
         inspect(keras_file, time_limit=0.05)
 
 

@@ -136,7 +136,7 @@ class Layers:
     def to_text(self) -> str:
         """A table for the terminal."""
         head = (
-            f"Signal-to-quantisation-noise ratio of each layer in dB, {self.images} images, the worst layer first.\n"
+            f"Signal-to-quantisation-noise ratio of each layer in dB, {self.images} samples, the worst layer first.\n"
             "Three numbers a file: the layer's own noise, on the values it takes in; against float Keras, with all"
             " noise from\nbefore it; against the quantised Keras model that the file was exported from."
         )

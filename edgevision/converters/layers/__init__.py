@@ -8,7 +8,7 @@ transpose, so ``match.py`` finds an operation's tensor by the 8-bit grid it lies
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from edgevision.converters.quantize.fake_quant import Range
 
-#: Raw pixels uint8 (H, W, C) to real values float32 per tensor name, each with its batch of one.
-Reader = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
+#: A sample, (1, ...) per input, to real values float32 per tensor name and per output name, each with its batch of one.
+Values = dict[str, NDArray[np.float32]]
+Reader = Callable[[Mapping[str, NDArray[Any]]], tuple[Values, Values]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Tensor:
     """A tensor in a model file.
 
     Attributes:
-        name: Unique in the file.
+        name: Unique in the file; of an input its name in every artifact.
         sources: Names of the tensors it is computed from; constants are left out.
         grid: The 8-bit grid that was put on it; None for float values and for values that were only moved.
         size: Number of values; None where the file does not tell.
@@ -43,10 +44,10 @@ class Inside(Protocol):
     """The verbs of one format."""
 
     def tensors(self, path: Path) -> list[Tensor]:
-        """Every tensor that depends on the image, each after those it is computed from; the input comes first."""
+        """Every tensor that depends on an input, each after those it is computed from; the inputs come first."""
 
     def reader(self, path: Path, names: Sequence[str]) -> Reader:
-        """What runs the file in its engine and returns these tensors in real values; "output" is always among them."""
+        """What runs the file in its engine and returns these tensors in real values, and its outputs."""
 
 
 def inside(format_name: str) -> Inside:

@@ -62,8 +62,8 @@ def list_layers(graph: Graph, quantized: Quantized) -> list[Layer]:
     layers = []
     for op in graph:
         fused_with = graph.ops[op.inputs[0]] if op.inputs and is_fused(graph, graph.ops[op.inputs[0]]) else None
-        has_output = op.name in quantized.ranges or op.name == graph.output
-        if op.kind == "Input" or not (has_output or op.kind == "Kept"):
+        has_output = op.name in quantized.ranges or op.name in graph.outputs.values()
+        if op.dtype == "uint8" or not (has_output or op.kind == "Kept"):
             continue
         main = op if fused_with is None else fused_with
         kind = _kind(main) if fused_with is None else f"{_kind(main)} + {_kind(op)}"

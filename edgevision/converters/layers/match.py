@@ -26,7 +26,7 @@ class Point:
 
     Attributes:
         name: Of the operation.
-        sources: Names of the nearest points before it.
+        sources: Names of the nearest points before it, or of inputs; of an input its own.
         grid: Its grid.
         size: Number of values for one image.
     """
@@ -38,7 +38,7 @@ class Point:
 
 
 def points_of(graph: Graph, ranges: dict[str, Range]) -> list[Point]:
-    """The points of a quantised graph in order, without its input.
+    """The points of a quantised graph in order, inputs of pixels left out.
 
     Args:
         graph: The graph.
@@ -48,26 +48,26 @@ def points_of(graph: Graph, ranges: dict[str, Range]) -> list[Point]:
     points = []
     for op in graph:
         before = frozenset[str]().union(*(reached[name] for name in op.inputs))
-        is_point = op.name in ranges and op.kind != "Input"
+        is_point = op.name in ranges and op.dtype != "uint8"  # pixels come on their grid
         reached[op.name] = frozenset([op.name]) if is_point or op.kind == "Input" else before
+        before = before or reached[op.name]
         if is_point:
             points.append(Point(op.name, before, ranges[op.name], int(np.prod(op.shape))))
     return points
 
 
-def match(points: Sequence[Point], tensors: Iterable[Tensor], source: str) -> dict[str, str]:
+def match(points: Sequence[Point], tensors: Iterable[Tensor]) -> dict[str, str]:
     """Name of the tensor for each point that has one.
 
     Args:
         points: In order.
         tensors: Of a file, in order.
-        source: Name of the graph's input.
     """
     free = {point.name: point for point in points}
     reached: dict[str, frozenset[str]] = {}
     found: dict[str, str] = {}
     for tensor in tensors:
-        before = frozenset[str]().union(*(reached[name] for name in tensor.sources)) or frozenset([source])
+        before = frozenset[str]().union(*(reached[name] for name in tensor.sources)) or frozenset([tensor.name])
         same = [point for point in free.values() if _is_alike(point, tensor)]
         same = [point for point in same if point.sources == before] or same[:1]
         reached[tensor.name] = before

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.formats.exported import OUTPUT
-from edgevision.converters.layers import Reader, inside
+from edgevision.converters.layers import Reader, Values, inside
 from edgevision.converters.layers.listing import Layer, list_layers
 from edgevision.converters.layers.match import match, points_of
 from edgevision.converters.layers.sums import Histogram, Noise, Signal
 from edgevision.converters.quantize.build import build_model, build_pieces
 from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.runtime.manifest import Artifact
 
@@ -33,12 +33,9 @@ from edgevision.runtime.manifest import Artifact
 LAYERS, IMAGES = "layers.json", 8
 SCHEMA = 1
 
-Pixels = NDArray[np.uint8]
-Values = dict[str, NDArray[np.float32]]
-
 
 def layers_bytes(
-    graph: Graph, quantized: Quantized, artifacts: Sequence[Artifact], folder: Path, pixels: Pixels
+    graph: Graph, quantized: Quantized, artifacts: Sequence[Artifact], folder: Path, batch: Batch
 ) -> bytes:
     """The content of layers.json; docs/bundle.md has its fields.
 
@@ -47,14 +44,15 @@ def layers_bytes(
         quantized: The quantised one.
         artifacts: Exported; those in int8 are looked into.
         folder: Where their files are.
-        pixels: A few images, uint8 (n, H, W, C); one at a time goes through the models.
+        batch: A few samples, (n, ...) per input, images as raw pixels; one at a time goes through the models.
     """
     layers = list_layers(graph, quantized)
     files = {item.name: _File(item, folder, quantized) for item in artifacts if item.precision == "int8"}
     run = _Run(graph, quantized, layers, files)
-    for image in pixels:
-        run.see(image)
-    plain = {"schema": SCHEMA, "images": len(pixels), "artifacts": list(files), "layers": run.plain()}
+    count = min(len(array) for array in batch.values())
+    for index in range(count):
+        run.see({name: array[index : index + 1] for name, array in batch.items()})
+    plain = {"schema": SCHEMA, "images": count, "artifacts": list(files), "layers": run.plain()}
     return (json.dumps(plain, separators=(",", ":"), allow_nan=False) + "\n").encode()
 
 
@@ -64,20 +62,24 @@ class _File:
     def __init__(self, artifact: Artifact, folder: Path, quantized: Quantized) -> None:
         path, kind = folder / artifact.name, inside(artifact.format)
         graph = quantized.graph
-        self.places = match(points_of(graph, quantized.ranges), kind.tensors(path), graph.input.name)
-        self.places[graph.output] = OUTPUT
-        self._read: Reader = kind.reader(path, list(self.places.values()))
+        self._ends = {name: key for key, name in graph.outputs.items()}
+        found = match(points_of(graph, quantized.ranges), kind.tensors(path))
+        self._inside = {name: tensor for name, tensor in found.items() if name not in self._ends}
+        self.names = {*self._inside, *self._ends}
+        self._read: Reader = kind.reader(path, list(self._inside.values()))
         self._orders: dict[str, tuple[int, ...]] = {}
 
-    def values(self, image: Pixels, twins: Values) -> Values:
+    def values(self, sample: Batch, twins: Values) -> Values:
         """Per point, as Keras lays them out.
 
         Args:
-            image: uint8 (H, W, C).
+            sample: (1, ...) per input.
             twins: What the quantised Keras model makes of it, per point.
         """
-        found = self._read(image)
-        return {name: self._as_keras(name, found[place], twins[name]) for name, place in self.places.items()}
+        inside_it, outputs = self._read(sample)
+        found = {name: inside_it[tensor] for name, tensor in self._inside.items()}
+        found |= {name: outputs[key] for name, key in self._ends.items()}
+        return {name: self._as_keras(name, values, twins[name]) for name, values in found.items()}
 
     def _as_keras(self, name: str, values: NDArray[np.float32], twin: NDArray[np.float32]) -> NDArray[np.float32]:
         if name not in self._orders:  # channels may be first; where shapes leave both open, the values tell
@@ -94,7 +96,7 @@ class _Run:
     """Sums over images."""
 
     def __init__(self, graph: Graph, quantized: Quantized, layers: list[Layer], files: Mapping[str, _File]) -> None:
-        self._layers, self._files = layers, files
+        self._layers, self._files, self._inputs = layers, files, graph.inputs
         names = [layer.point for layer in layers if layer.point is not None]
         self._float = _compiled(build_model(graph, outputs=names))
         self._quantized = _compiled(build_model(quantized.graph, quantized.ranges, outputs=names))
@@ -104,23 +106,24 @@ class _Run:
             (file, name): (Noise(self._signals[0][name]), Noise(self._signals[1][name]), Noise(self._signals[0][name]))
             for file, item in files.items()
             for name in names
-            if name in item.places
+            if name in item.names
         }
         ranges = quantized.ranges
         self._histograms = {name: Histogram(ranges[name]) for name in names if name in ranges}
 
-    def see(self, image: Pixels) -> None:
-        """One image through everything."""
-        source = image[None].astype(np.float32)
-        exact, rounded = self._float(source), self._quantized(source)
+    def see(self, sample: Batch) -> None:
+        """One sample through everything."""
+        kinds = {op.name: "int32" if op.dtype == "int32" else "float32" for op in self._inputs}
+        sources = [sample[name].astype(kind) for name, kind in kinds.items()]
+        exact, rounded = self._float(sources), self._quantized(sources)
         for name in exact:
             self._signals[0][name].see(exact[name])
             self._signals[1][name].see(rounded[name])
             if name in self._histograms:
                 self._histograms[name].see(exact[name])
         for file, item in self._files.items():
-            found = item.values(image, rounded)
-            alone = self._pieces([source, *(found.get(name, rounded[name]) for name in self._signals[0])])
+            found = item.values(sample, rounded)
+            alone = self._pieces([*sources, *(found.get(name, rounded[name]) for name in self._signals[0])])
             for name, values in found.items():
                 to_float, to_quantized, own = self._noises[file, name]
                 to_float.see(exact[name], values)
@@ -144,11 +147,11 @@ class _Run:
         return {"sqnr_db": ratios, "activations": None if histogram is None else histogram.plain()}
 
 
-def _compiled(model: Any) -> Callable[[Any], Values]:
+def _compiled(model: Any) -> Callable[[list[NDArray[Any]]], Values]:
     """The model as one graph of TensorFlow's: layer by layer, Keras' own work takes longer than the layers'."""
     import tensorflow as tf
 
-    run = tf.function(lambda values: model(values, training=False))
+    run = tf.function(lambda values: model(values if len(values) > 1 else values[0], training=False))
     return lambda values: {
         name: value.numpy() for name, value in run(tf.nest.map_structure(tf.constant, values)).items()
     }

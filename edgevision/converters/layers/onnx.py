@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.converters.formats.onnx_graph import OnnxGraph
-from edgevision.converters.layers import Reader, Tensor, real
+from edgevision.converters.layers import Reader, Tensor, Values, real
 from edgevision.converters.quantize.fake_quant import Range
 
 
@@ -20,7 +19,7 @@ def tensors(path: Path) -> list[Tensor]:
     """See ``Inside``."""
     graph = OnnxGraph.read(path)
     shapes = graph.shapes()
-    found = {INPUT: Tensor(INPUT, ())}
+    found = {item.name: Tensor(item.name, ()) for item in graph.model.graph.input}
     for node in graph.nodes:
         sources = tuple(name for name in node.input if name in found)
         for name in node.output if sources else ():
@@ -36,7 +35,8 @@ def reader(path: Path, names: Sequence[str]) -> Reader:
 
     graph = OnnxGraph.read(path)
     producers = {name: node for node in graph.nodes for name in node.output}
-    grids = {name: _grid(graph, producers[name]) for name in names if name != OUTPUT}
+    grids = {name: _grid(graph, producers[name]) for name in names}
+    outputs = [item.name for item in graph.model.graph.output]
     kinds = {np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.int8): TensorProto.INT8}
     for name in grids:
         zero = graph.constant(producers[name].input[2])
@@ -46,9 +46,12 @@ def reader(path: Path, names: Sequence[str]) -> Reader:
     options.intra_op_num_threads, options.log_severity_level = 1, 4
     session = onnxruntime.InferenceSession(graph.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
-    def read(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        values = dict(zip([OUTPUT, *grids], session.run([OUTPUT, *grids], {INPUT: pixels[None]})))
-        return {name: real(value, grid) if (grid := grids.get(name)) else value for name, value in values.items()}
+    taken = [item.name for item in session.get_inputs()]
+
+    def read(sample: Mapping[str, NDArray[Any]]) -> tuple[Values, Values]:
+        values = session.run([*outputs, *grids], {name: sample[name] for name in taken})
+        stored = zip(grids.items(), values[len(outputs) :])
+        return {name: real(value, grid) for (name, grid), value in stored if grid}, dict(zip(outputs, values))
 
     return read
 

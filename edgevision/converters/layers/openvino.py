@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.formats.exported import OUTPUT
-from edgevision.converters.layers import Reader, Tensor
+from edgevision.converters.layers import Reader, Tensor, Values
 from edgevision.converters.quantize.fake_quant import STEPS, Range
 from edgevision.runtime.backends.openvino import import_openvino
 
@@ -21,35 +19,35 @@ def tensors(path: Path) -> list[Tensor]:
     found: dict[str, Tensor] = {}
     for node in import_openvino().Core().read_model(str(path)).get_ordered_ops():
         inputs = [port.get_source_output().get_node().get_friendly_name() for port in node.inputs()]
-        sources = tuple(name for name in inputs if name in found)
+        sources = tuple(found[name].name for name in inputs if name in found)
         if sources or node.get_type_name() == "Parameter":
-            name, shape = node.get_friendly_name(), node.output(0).get_partial_shape()
+            name, port = node.get_friendly_name(), node.output(0)
+            shape = port.get_partial_shape()
             size = None if shape.is_dynamic else math.prod(shape.to_shape())
-            found[name] = Tensor(name, sources, _grid(node), size)
+            found[name] = Tensor(name, sources, _grid(node), size) if sources else Tensor(port.get_any_name(), ())
     return list(found.values())
 
 
 def reader(path: Path, names: Sequence[str]) -> Reader:
     """See ``Inside``.
 
-    "output" comes from the model as it is: what is read from inside keeps the engine from fusing some operators, and a
+    Outputs come from the model as it is: what is read from inside keeps the engine from fusing some operators, and a
     value in some hundred then rounds to the next step.
     """
     core = import_openvino().Core()
     model = core.read_model(str(path))
     nodes = {node.get_friendly_name(): node for node in model.get_ordered_ops()}
     whole = _request(core, model)
-    model.add_outputs(
-        [nodes[name].output(0) for name in names if name != OUTPUT]
-    )  # but for one that is a result already
+    sources, outputs = ([port.get_any_name() for port in ports] for ports in (model.inputs, model.outputs))
+    model.add_outputs([nodes[name].output(0) for name in names])  # but for those that are results already
     ends = [port.get_node().input(0).get_source_output().get_node().get_friendly_name() for port in model.outputs]
     opened = _request(core, model)
 
-    def read(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+    def read(sample: Mapping[str, NDArray[Any]]) -> tuple[Values, Values]:
         for request in (whole, opened):
-            request.infer([pixels[None]])
-        found = {name: opened.get_output_tensor(ends.index(name)).data.copy() for name in names if name != OUTPUT}
-        return {**found, OUTPUT: whole.get_output_tensor(0).data.copy()}
+            request.infer([sample[name] for name in sources])
+        found = {name: opened.get_output_tensor(ends.index(name)).data.copy() for name in names}
+        return found, {name: whole.get_output_tensor(place).data.copy() for place, name in enumerate(outputs)}
 
     return read
 

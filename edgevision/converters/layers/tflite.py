@@ -6,15 +6,14 @@ otherwise than the interpreter's own kernels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.formats.exported import OUTPUT
-from edgevision.converters.layers import Reader, Tensor, real
+from edgevision.converters.layers import Reader, Tensor, Values, real
 from edgevision.converters.quantize.fake_quant import Range
 
 #: Operators that write what they read, on the grid it was on.
@@ -31,7 +30,7 @@ def tensors(path: Path) -> list[Tensor]:
     # As the file has it: XNNPACK would take operators away and put its own in their place.
     interpreter = Interpreter(str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     details = {item["index"]: item for item in interpreter.get_tensor_details()}
-    found = {item["index"]: Tensor(str(item["index"]), ()) for item in interpreter.get_input_details()}
+    found = {item["index"]: Tensor(item["name"], ()) for item in interpreter.get_input_details()}
     for operator in interpreter._get_ops_details():  # the only list of operators there is
         sources = tuple(found[index].name for index in operator["inputs"] if index in found)
         for index in operator["outputs"] if sources else ():
@@ -46,18 +45,20 @@ def reader(path: Path, names: Sequence[str]) -> Reader:
     from tensorflow.lite.tools import flatbuffer_utils
 
     model = flatbuffer_utils.read_model(str(path))
-    graph, wanted = model.subgraphs[0], [name for name in names if name != OUTPUT]
-    places = {OUTPUT: int(graph.outputs[0]), **{name: int(name) for name in wanted}}
-    graph.outputs = list(dict.fromkeys([*graph.outputs, *places.values()]))
+    graph = model.subgraphs[0]
+    outputs = {graph.tensors[index].name.decode(): int(index) for index in graph.outputs}
+    graph.outputs = list(dict.fromkeys([*graph.outputs, *map(int, names)]))
     interpreter = Interpreter(model_content=bytes(flatbuffer_utils.convert_object_to_bytearray(model)), num_threads=1)
     interpreter.allocate_tensors()
-    outputs = {item["index"]: item for item in interpreter.get_output_details()}
-    source = interpreter.get_input_details()[0]["index"]
+    details = {item["index"]: item for item in interpreter.get_output_details()}
+    sources = {item["name"]: item["index"] for item in interpreter.get_input_details()}
 
-    def read(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        interpreter.set_tensor(source, pixels[None])
+    def read(sample: Mapping[str, NDArray[Any]]) -> tuple[Values, Values]:
+        for name, index in sources.items():
+            interpreter.set_tensor(index, sample[name])
         interpreter.invoke()
-        return {name: _real(interpreter.get_tensor(index), outputs[index]) for name, index in places.items()}
+        found = {index: _real(interpreter.get_tensor(index), item) for index, item in details.items()}
+        return {name: found[int(name)] for name in names}, {name: found[index] for name, index in outputs.items()}
 
     return read
 

@@ -10,9 +10,8 @@ from typing import Any
 from edgevision.converters.preflight import layers, structure, weights
 from edgevision.converters.preflight.finding import Finding
 from edgevision.converters.quantize.fold import fold
-from edgevision.converters.quantize.graph import Graph
-from edgevision.converters.quantize.trace import trace
-from edgevision.converters.source import image_shape
+from edgevision.converters.quantize.trace import trace_tensors
+from edgevision.converters.source_ends import Ends, settle_ends
 from edgevision.runtime.errors import EdgevisionError, InputError
 
 __all__ = ["Finding", "preflight"]
@@ -30,31 +29,27 @@ def preflight(model: Any, metadata: dict[str, Any] | None = None) -> list[Findin
     """
     found = structure.channels_first(model)
     try:
-        graph, is_open = _graph(model)
-        found += structure.open_size(model) if is_open else []
+        ends, is_open = _ends(model)
+        graph = trace_tensors(model, ends.inputs, ends.outputs)
+        fold(graph.copy())  # what cannot be folded, convert refuses
     except (EdgevisionError, ValueError) as error:  # ValueError: Keras', where nothing is left of the image
         return [*found, _refusal(model, error)]
-    for check in (structure.normalization, layers.kept, structure.shared_grids, layers.gates, layers.large_dense):
-        found += check(graph, metadata) if check is structure.normalization else check(graph)
+    found += structure.open_size(model) if is_open else []
+    found += structure.normalization(graph, metadata) if ends.image is not None else []
+    for check in (layers.kept, structure.shared_grids, layers.gates, layers.large_dense):
+        found += check(graph)
     for look in (weights.uneven_channels, weights.outlying_weights, weights.dead_channels):
         found += look(graph, model)
     return found
 
 
-def _graph(model: Any) -> tuple[Graph, bool]:
-    """The traced operations, and whether the model leaves its size open."""
+def _ends(model: Any) -> tuple[Ends, bool]:
+    """Inputs and outputs, and whether an image's size is open; it is looked at with some size then."""
     try:
-        shape, is_open = image_shape(model, model.name, None), False
+        return settle_ends(model, model.name), False
     except InputError:
-        shape, is_open = image_shape(model, model.name, _fixed(model)), True
-    graph = trace(model, shape)
-    fold(graph.copy())  # what cannot be folded, convert refuses
-    return graph, is_open
-
-
-def _fixed(model: Any) -> tuple[int, int]:
-    height, width = model.inputs[0].shape[1:3]
-    return height or _SIDE, width or _SIDE
+        height, width = (*model.inputs[0].shape[1:3], None, None)[:2]
+        return settle_ends(model, model.name, (height or _SIDE, width or _SIDE)), True
 
 
 def _refusal(model: Any, error: Exception) -> Finding:

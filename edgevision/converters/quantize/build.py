@@ -130,14 +130,14 @@ def build_pieces(graph: Graph, names: list[str]) -> Any:
     """
     import keras
 
-    given = {
-        op.name: keras.Input(op.shape, dtype="float32" if op.dtype == "uint8" else op.dtype)
-        for op in (*graph.inputs, *(graph.ops[name] for name in names))
+    made: dict[str, Any] = {
+        op.name: keras.Input(op.shape, dtype="float32" if op.dtype == "uint8" else op.dtype) for op in graph.inputs
     }
-    values: dict[str, Any] = dict(given)
-    made = {}
+    given = {name: keras.Input(graph.ops[name].shape) for name in names}
+    taken = [*made.values(), *given.values()]
+    values: dict[str, Any] = {}
     for op in graph:
         if op.kind != "Input":
             made[op.name] = call(op, [values[name] for name in op.inputs])
-            values[op.name] = given.get(op.name, made[op.name])
-    return keras.Model(list(given.values()), {name: made[name] for name in names})
+        values[op.name] = given.get(op.name, made[op.name])
+    return keras.Model(taken, {name: made[name] for name in names})

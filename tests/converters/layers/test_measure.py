@@ -8,30 +8,35 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
+from keras import layers as kl
 
 from edgevision.benchmarks.report.layers import Layers, weakest
 from edgevision.converters import formats
+from edgevision.converters.convert import convert
 from edgevision.converters.formats.exported import Source
 from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.layers.measure import IMAGES, layers_bytes
-from edgevision.converters.parity import run_one, sqnr_db
+from edgevision.converters.parity import run_each, sqnr_db
 from edgevision.converters.quantize.build import build_model
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.manifest import Artifact, ModelFormat, from_plain
 from tests.converters.conftest import Exported
+from tests.converters.models import scrambled
 
+SHAPES = {"map": (6, 6, 4), "row": (5,)}
 FORMATS: tuple[ModelFormat, ...] = ("tflite", "onnx", "openvino")
 FILES = tuple(f"int8{formats.SUFFIXES[name]}" for name in FORMATS)
 
 
 def measure(exported: Exported, quantized: Quantized | None = None, folder: Path | None = None) -> Layers:
     artifacts = [Artifact(file, name, "int8", (), (), (), 1.0, 1.0) for file, name in zip(FILES, FORMATS)]
-    pixels = exported.trained.images[-IMAGES:]
-    data = layers_bytes(exported.graph, quantized or exported.quantized, artifacts, folder or exported.folder, pixels)
+    batch = {"image": exported.trained.images[-IMAGES:]}
+    data = layers_bytes(exported.graph, quantized or exported.quantized, artifacts, folder or exported.folder, batch)
     return from_plain(Layers, json.loads(data))
 
 
@@ -65,7 +70,7 @@ def test_the_last_layer_is_the_whole_model(exported: Exported) -> None:
         path = exported.path(name, "int8")
         weights = path.with_suffix(".bin").read_bytes() if name == "openvino" else None
         with open_session(name, path.read_bytes(), weights, 1) as session:
-            outputs = np.stack([run_one(session, image) for image in pixels])
+            outputs = run_each(session, {"image": pixels})["output"]
         ratios = found.layers[-1].ratios(path.name)
         assert ratios is not None
         assert ratios.to_float == pytest.approx(sqnr_db(exact, outputs), abs=0.02)
@@ -133,3 +138,22 @@ def _change_onnx(path: Path, index: int, change: Callable[[Any], Any]) -> None:
     item = next(item for item in graph.model.graph.initializer if item.name == stored)
     item.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(item)), stored))
     graph.write(path)
+
+
+def test_several_inputs_and_outputs(tmp_path: Path) -> None:
+    """Inputs are rounded too, and are layers of their own then; one of the outputs is used inside as well."""
+    first, second = keras.Input((6, 6, 4), name="map"), keras.Input((5,), name="row")
+    shared = kl.Conv2D(8, 3, activation="relu", name="conv")(first)
+    joined = kl.Concatenate()([kl.Flatten()(shared), kl.Dense(7, activation="relu", name="side")(second)])
+    model = scrambled(keras.Model([first, second], [kl.Dense(3, name="answer")(joined), shared]))
+    random = np.random.default_rng(0)
+    batch = {name: random.uniform(-1, 1, (90, *shape)).astype(np.float32) for name, shape in SHAPES.items()}
+    np.savez(tmp_path / "calibration.npz", map=batch["map"], row=batch["row"])
+    bundle = convert(model, tmp_path / "calibration.npz", tmp_path / "two.edge", precisions=("int8",))
+    found = Layers.read(bundle)
+    assert {"map", "row", "conv", "side", "answer"} <= {layer.name for layer in found.layers}
+    for layer in found.layers:
+        for name in FILES:
+            ratios = layer.ratios(name)
+            assert ratios is None or (ratios.own > 20 and ratios.to_quantized > 20), f"{layer.name} in {name}"
+    assert all(layer.worst is not None for layer in found.layers if layer.weights is not None)

@@ -198,9 +198,15 @@ def test_an_open_size_and_channels_first() -> None:
 
 
 def test_what_convert_would_refuse() -> None:
-    image = keras.Input((SIZE, SIZE, 2), name="two")
-    finding = only(keras.Model(image, kl.Dense(4)(kl.Flatten()(image)), name="mine"), "refused", "mine")
-    assert finding.risk.startswith("convert refuses it: mine does not take images")
+    steps = keras.Input((None, 2), name="steps")
+    finding = only(keras.Model(steps, kl.GlobalAveragePooling1D()(steps), name="mine"), "refused", "mine")
+    assert finding.risk.startswith("convert refuses it: mine leaves a size of its inputs open")
+
+
+def test_models_that_take_no_images() -> None:
+    left, right = keras.Input((6,)), keras.Input((5,))
+    joined = kl.Concatenate()([kl.Dense(4, activation="relu")(left), kl.Dense(4, activation="relu")(right)])
+    assert found(scrambled(keras.Model([left, right], [kl.Dense(2)(joined), kl.Dense(3)(joined)])), None) == {}
 
 
 def test_every_kind_is_in_the_document_and_the_other_way_round() -> None:
