@@ -39,7 +39,7 @@ def main() -> None:
             write_images(Path(folder), options.images, count, options.size)
             call = [sys.executable, __file__, "--convert", folder, "--size", str(options.size)]
             call += ["--alpha", str(options.alpha)]
-            done = subprocess.run(call, capture_output=True, text=True, check=True)
+            done = subprocess.run(call, stdout=subprocess.PIPE, text=True, check=True)
             peaks[count] = float(done.stdout.split()[-1])
             print(f"{count:5d} images: peak {peaks[count]:7.0f} MB", flush=True)
     more = peaks[MANY] - peaks[FEW]
