@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevision.benchmarks.verify import allowed, flips, verify
+from edgevision.benchmarks.verify import _compared, allowed, flips, verify
 from edgevision.runtime.errors import BackendError, BundleDamagedError, BundleError
+from edgevision.runtime.manifest import Artifact
 from tests import tiny
 from tests.cli.conftest import Run
 
@@ -31,6 +32,17 @@ def test_other_golden_outputs_fail(run: Run, tmp_path: Path, monkeypatch: pytest
     outcome = run("verify", made)
     assert outcome.code == 1
     assert outcome.out.count("FAILED") == 7
+
+
+@pytest.mark.parametrize(("changed", "passed"), [(0, True), (40, True), (60, False)])
+def test_of_integers_a_share_may_differ(changed: int, passed: bool) -> None:
+    """A best class that moves from 0 to 20 is one changed position, not twenty."""
+    expected = np.random.default_rng(0).integers(0, 21, (2, 500)).astype(np.int32)
+    got = expected.copy()
+    got.reshape(-1)[:changed] = (got.reshape(-1)[:changed] + 10) % 21
+    item = Artifact("int8.onnx", "onnx", "int8", (), (), ())
+    found = _compared(item, "an engine", expected, got, is_classifier=False)
+    assert (found.passed, found.max_difference, found.tolerance) == (passed, changed / 1000, 0.05)
 
 
 def test_a_damaged_bundle_is_not_run(run: Run, bundle: Path, tmp_path: Path) -> None:

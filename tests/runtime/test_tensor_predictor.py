@@ -36,10 +36,10 @@ def onnx_model(inputs: tuple[TensorSpec, ...]) -> bytes:
         helper.make_node("Gather", ["whole", "one"], ["best"], axis=3),
     ]
     values = [numpy_helper.from_array(np.array(value, np.int64), name) for name, value in constants.items()]
-    infos = [
+    takes, makes = (
         [helper.make_tensor_value_info(s.name, kinds[s.dtype], s.shape) for s in specs] for specs in (inputs, OUTPUTS)
-    ]
-    graph = helper.make_graph(nodes, "tensors", *infos, values)
+    )
+    graph = helper.make_graph(nodes, "tensors", takes, makes, values)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()  # type: ignore[no-any-return]
 
 
