@@ -40,8 +40,8 @@ def test_three_groups_that_do_not_overlap(tmp_path: Path) -> None:
 def test_few_samples_serve_all_three_ends_and_many_are_cut(tmp_path: Path) -> None:
     data = TensorSet(write(tmp_path / "few.npz", **arrays(9)), INPUTS)
     assert data.is_shared and len(data.ranges) == len(data.choice) == len(data.judgement) == data.count == 9
-    data = TensorSet(write(tmp_path / "many.npz", **arrays(1600)), INPUTS)
-    assert [len(group) for group in (data.ranges, data.choice, data.judgement)] == [300, 200, 1000]
+    data = TensorSet(write(tmp_path / "many.npz", **arrays(1800)), INPUTS)
+    assert [len(group) for group in (data.ranges, data.choice, data.judgement)] == [500, 200, 1000]
 
 
 def test_the_report_names_what_each_input_was_given(tmp_path: Path) -> None:
