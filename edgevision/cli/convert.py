@@ -43,6 +43,15 @@ GATE_FAILED = 3
 @click.option("--formats", callback=names(*get_args(ModelFormat)), help="[default: tflite,onnx,openvino]")
 @click.option("--precision", callback=names(*get_args(Precision)), help="[default: int8,float32]")
 @click.option("--max-drop", type=click.FloatRange(min=0), help="Points int8 may lose against float.  [default: 1.0]")
+@click.option(
+    "--finetune",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help="Train the int8 model for up to N passes; kept if it brings it nearer to float.  [default: 0]",
+)
+@click.option(
+    "--finetune-data", metavar="DATA", help="More images to train on; labels help.  [default: those of --calibration]"
+)
 @click.option("--strict-gate", is_flag=True, help="Exit with 3 when there are too few images to tell, too.")
 @click.option(
     "--golden", type=click.Choice(("real", "synthetic")), help="synthetic where photos may not travel.  [default: real]"
@@ -62,6 +71,8 @@ def command(
     formats: tuple[str, ...] | None,
     precision: tuple[str, ...] | None,
     max_drop: float | None,
+    finetune: int | None,
+    finetune_data: str | None,
     strict_gate: bool,
     golden: str | None,
     resize: str | None,
@@ -88,6 +99,8 @@ def command(
         formats=formats,
         precisions=precision,
         max_drop=max_drop,
+        finetune=finetune,
+        finetune_data=finetune_data,
         golden=golden,
         resize=resize,
         interpolation=interpolation,

@@ -29,7 +29,7 @@ def gate_lines(gate: Gate) -> list[str]:
 
 
 def calibration_lines(manifest: Manifest) -> list[str]:
-    """What calibrated; empty for bundles that do not say."""
+    """What calibrated and fine-tuned; empty for bundles that do not say."""
     used = manifest.provenance.get("calibration", {}).get("used", {})
     if not used:
         return []
@@ -38,4 +38,6 @@ def calibration_lines(manifest: Manifest) -> list[str]:
     samples = "images" if manifest.task == "classification" else "samples"
     found = "" if gate is None or shared is None else f"; {shared} of them among the {gate.images} judging {samples}"
     settled = used.get("convergence_summary")
-    return [f"calibration: {used['summary']}{found}", *([settled] if settled else [])]
+    tuning = manifest.provenance.get("recipe", {}).get("finetuning")
+    tuned = [f"fine-tuning: {part}" for part in (tuning["summary"], *tuning["notes"])] if tuning else []
+    return [f"calibration: {used['summary']}{found}", *([settled] if settled else []), *tuned]

@@ -6,7 +6,7 @@ same groups, batches and ``report`` (``tensor_set.TensorSet``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +87,10 @@ class PixelSet:
                 self._pixels(index)
         return tuple(self._facts[index] for index in range(len(self)))
 
+    def digests(self) -> tuple[bytes, ...]:
+        """Hash of each image's decoded pixels."""
+        return tuple(facts.digest for facts in self.facts())
+
     def _pixels(self, index: int) -> Pixels:
         if index in self._cache:
             return self._cache[index]
@@ -108,6 +112,12 @@ def split(count: int, seed: int = 0) -> tuple[list[NDArray[np.int64]], bool]:
     return [order[a:b] for a, b in zip([0, *ends], ends)], False
 
 
+def overlap(used: Sequence[bytes], judged: Iterable[bytes], more: Iterable[bytes]) -> int:
+    """How many of ``used``, and of others in ``more``, are among ``judged``; all are digests."""
+    judging = set(judged)
+    return sum(digest in judging for digest in [*used, *(set(more) - set(used))])
+
+
 class CalibrationSet:
     """Unlabelled images in three groups: one sets ranges, one chooses between candidates, one judges the result.
 
@@ -115,6 +125,7 @@ class CalibrationSet:
         ranges: At most 500 images.
         choice: At most 200.
         judgement: At most 1,000; the accuracy gate uses them when there is no evaluation data.
+        rest: What no group took; only fine-tuning looks at them.
         is_shared: Whether there were too few images for three groups, so that each group is all of them.
         sha256: Content hash of all images used.
     """
@@ -132,6 +143,7 @@ class CalibrationSet:
             PixelSet(dataset.subset(group), preprocessing, input_name) for group in groups
         )
         used = groups[0] if self.is_shared else np.concatenate(groups)
+        self.rest = PixelSet(dataset.subset(np.setdiff1d(np.arange(len(dataset)), used)), preprocessing, input_name)
         self.count = len(used)
         self.sha256 = dataset.subset(used).content_hash()
 
@@ -144,10 +156,9 @@ class CalibrationSet:
         """
         return report(self._used(), self._names(), labels, self.sha256, convergence)
 
-    def overlap(self, judged: PixelSet) -> int:
-        """How many images that set ranges or chose are among the judging ones, pixel by pixel."""
-        judging = {facts.digest for facts in judged.facts()}
-        return sum(facts.digest in judging for facts in self._used())
+    def overlap(self, judged: PixelSet, more: Iterable[bytes] = ()) -> int:
+        """How many images that set ranges or chose, or that ``more`` digests are of, are among the judging ones."""
+        return overlap([facts.digest for facts in self._used()], judged.digests(), more)
 
     def warnings(self, judged: PixelSet | None) -> tuple[str, ...]:
         """What is odd about these images, alone and beside the judging ones; None: those come from the same data."""

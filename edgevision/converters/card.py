@@ -72,6 +72,8 @@ def _data(manifest: Manifest, gate: Gate) -> list[str]:
         lines.append(f"Calibration {samples} among the {gate.images} judging ones: {gate.overlap}")
     settled = used["convergence_summary"]
     lines += [settled[0].upper() + settled[1:]] if settled else []
+    tuning = manifest.provenance.get("recipe", {}).get("finetuning")
+    lines += [f"Fine-tuning: {part}" for part in (tuning["summary"], *tuning["notes"])] if tuning else []
     if manifest.task == "classification":
         lines.append(f"Images that an artifact answers otherwise than the float model: {FLIPS}")
     return [*lines, *(f"**Warning**: {each}" for each in gate.warnings)]

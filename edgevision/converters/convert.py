@@ -14,6 +14,7 @@ from edgevision.converters.card import model_card
 from edgevision.converters.check import check, flips_file
 from edgevision.converters.child import convert_file
 from edgevision.converters.export import export_all, open_artifact
+from edgevision.converters.finetuning import check_finetuning, fine_tuned
 from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
 from edgevision.converters.golden import COUNT, make_golden, synthetic
@@ -28,6 +29,7 @@ from edgevision.converters.samples import Samples, open_samples
 from edgevision.converters.signal_gate import check_signals
 from edgevision.converters.source import SourceModel, load_source
 from edgevision.converters.tensor_set import TensorSet
+from edgevision.converters.training_samples import TrainingSamples
 from edgevision.runtime.bundle import Bundle, file_entry, golden_bytes, write_bundle
 from edgevision.runtime.bundle_writer import check_target
 from edgevision.runtime.errors import InputError
@@ -53,6 +55,8 @@ def convert(
     formats: Sequence[str] = get_args(ModelFormat),
     precisions: Sequence[str] = get_args(Precision),
     max_drop: float = 1.0,
+    finetune: int = 0,
+    finetune_data: str | Path | None = None,
     golden: str = "real",
     force: bool = False,
     trust: bool = False,
@@ -89,6 +93,10 @@ def convert(
         formats: Any of "tflite", "onnx", "openvino".
         precisions: Any of "int8", "float32".
         max_drop: Allowed loss against float, points (percent).
+        finetune: Train the quantised model for up to so many passes, towards the labels of the calibration data if it
+            has the model's classes, and the answers of the float model. Kept only if that brings it nearer to float on
+            samples that it is not trained on.
+        finetune_data: More samples to train on than the calibration data has, labelled or not.
         golden: "real" stores a few of the checked images in the bundle, "synthetic" stores made-up ones and leaves
             the names of images out of it.
         force: Replace a bundle at ``out``.
@@ -109,6 +117,7 @@ def convert(
     options = dict(locals())  # every argument as it was given
     limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"))
     _check_options(formats, precisions, golden, max_drop)
+    check_finetuning(finetune, finetune_data, precisions)
     check_target(Path(out), force=force)
     if not isinstance(model, (str, Path)):
         return convert_here(**options)
@@ -131,6 +140,8 @@ def convert_here(
     formats: Sequence[str],
     precisions: Sequence[str],
     max_drop: float,
+    finetune: int,
+    finetune_data: str | Path | None,
     golden: str,
     force: bool,
     trust: bool,
@@ -138,7 +149,7 @@ def convert_here(
 ) -> Bundle:
     """``convert`` in this process, without limits, once its options are checked."""
     wanted = [(item, precision) for precision in precisions for item in formats]
-    steps = _Steps(progress, 4 + len(wanted))
+    steps = _Steps(progress, 4 + finetune + len(wanted))
     steps("reading the model")
     source = load_source(
         model,
@@ -154,6 +165,11 @@ def convert_here(
     manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
     steps("quantising")
     quantized = _quantize(source, data.calibration)
+    training, tuning = None, None
+    if finetune:
+        training = TrainingSamples(source, data, calibration, finetune_data)
+        quantized, tuning = fine_tuned(source, quantized, data, training, finetune, steps)
+        steps.skip(finetune - tuning["epochs"])
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         exported = export_all(
@@ -165,9 +181,9 @@ def convert_here(
         manifest = dataclasses.replace(
             manifest,
             artifacts=tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported),
-            provenance=provenance(source, quantized, data, golden),
+            provenance=provenance(source, quantized, data, golden, tuning),
         )
-        manifest = dataclasses.replace(manifest, gate=_gate(manifest, data, max_drop))
+        manifest = dataclasses.replace(manifest, gate=_gate(manifest, data, training, max_drop))
         inputs = (
             data.judged.head(COUNT) if golden == "real" else synthetic(source.graph.inputs, data.judged.head(COUNT))
         )
@@ -194,6 +210,10 @@ class _Steps:
         if self._progress is not None:
             self._progress(stage, self._begun, self._total)
         self._begun += 1
+
+    def skip(self, stages: int) -> None:
+        """So many will not begin."""
+        self._begun += stages
 
 
 def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: str, max_drop: float) -> None:
@@ -227,10 +247,11 @@ def _checked(
     return check(item, answers, manifest, data.targets, max_drop)
 
 
-def _gate(manifest: Manifest, data: Samples, max_drop: float) -> Gate:
+def _gate(manifest: Manifest, data: Samples, training: TrainingSamples | None, max_drop: float) -> Gate:
     images, judged = data.calibration, data.judged
+    more = () if training is None else training.digests
     # Judging images that come from the calibration data itself are the same to look at, and may be the same.
-    overlap = None if images.is_shared and not data.is_separate else images.overlap(judged)  # type: ignore[arg-type]
+    overlap = None if images.is_shared and not data.is_separate else images.overlap(judged, more)  # type: ignore[arg-type]
     odd = images.warnings(judged if data.is_separate else None)  # type: ignore[arg-type]  # both are of one kind
     basis = "signal" if manifest.task == "tensors" else "agreement" if data.targets is None else "accuracy"
     is_shared = images.is_shared and not data.is_separate

@@ -29,7 +29,9 @@ _TOOLS = (
 )
 
 
-def provenance(source: SourceModel, quantized: Quantized, data: Samples, golden: str) -> dict[str, Any]:
+def provenance(
+    source: SourceModel, quantized: Quantized, data: Samples, golden: str, finetuning: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Plain values for the manifest: hashes, recipe, what calibrated, tool versions, time (UTC)."""
     images = data.calibration
     error = "noise_share" if source.scores is None else "divergence_nats"
@@ -53,6 +55,7 @@ def provenance(source: SourceModel, quantized: Quantized, data: Samples, golden:
             "rounding": quantized.rounding,
             "equalized": quantized.equalized,
             error: quantized.errors,
+            "finetuning": finetuning,
         },
         "versions": {"python": platform.python_version(), **_versions()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

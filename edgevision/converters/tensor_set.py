@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.calibration import split
+from edgevision.converters.calibration import overlap, split
 from edgevision.converters.quantize.convergence import Convergence
 from edgevision.converters.quantize.graph import Op
 from edgevision.converters.quantize.observe import Batch
@@ -110,6 +110,7 @@ class TensorSet:
         choice: At most 200.
         judgement: At most 1,000; the gate uses them when there is no evaluation data.
         is_shared: Whether there were too few samples for three groups, so that each group is all of them.
+        rest: What no group took; only fine-tuning looks at them.
         count: How many samples are used.
         sha256: Content hash of all of them.
     """
@@ -120,6 +121,7 @@ class TensorSet:
         self.ranges, self.choice, self.judgement = (TensorRows(arrays, rows) for rows in groups)
         self._inputs = inputs
         used = groups[0] if self.is_shared else np.concatenate(groups)
+        self.rest = TensorRows(arrays, np.setdiff1d(np.arange(len(next(iter(arrays.values())))), used))
         self.count = len(used)
         self.sha256 = content_hash(TensorRows(arrays, used))
 
@@ -134,10 +136,9 @@ class TensorSet:
         distinct = len(set(used.digests()))
         return TensorReport(len(used), distinct, tuple(inputs), self.sha256, convergence)
 
-    def overlap(self, judged: TensorRows) -> int:
-        """How many samples that set ranges or chose are among the judging ones, value by value."""
-        judging = set(judged.digests())
-        return sum(digest in judging for digest in self._used().digests())
+    def overlap(self, judged: TensorRows, more: Iterable[bytes] = ()) -> int:
+        """How many samples that set ranges or chose, or that ``more`` digests are of, are among the judging ones."""
+        return overlap(self._used().digests(), judged.digests(), more)
 
     def warnings(self, judged: TensorRows | None) -> tuple[str, ...]:
         """What is odd about these samples, alone and beside the judging ones; None: those come from the same data."""

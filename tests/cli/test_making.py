@@ -52,6 +52,7 @@ def test_every_option_of_convert_arrives(run: Run, asked: dict[str, Any], tmp_pa
     labels = tmp_path / "labels.txt"
     labels.write_text("cat\ndog\n")
     words = shlex.split(f"--evaluate test --labels {labels} --preprocess tf --input-size 96x128 --formats onnx,tflite")
+    words += shlex.split("--finetune 3 --finetune-data more")
     words += shlex.split("--precision int8 --max-drop 0.5 --golden synthetic --resize crop --interpolation bicubic")
     assert run(*_CONVERT, *words, "--no-antialias", "--force").code == 0
     assert {name: asked[name] for name in asked if name not in ("model", "calibration", "out")} == {
@@ -61,6 +62,8 @@ def test_every_option_of_convert_arrives(run: Run, asked: dict[str, Any], tmp_pa
         "input_size": (96, 128),
         "formats": ("onnx", "tflite"),
         "precisions": ("int8",),
+        "finetune": 3,
+        "finetune_data": "more",
         "max_drop": 0.5,
         "golden": "synthetic",
         "resize": "crop",

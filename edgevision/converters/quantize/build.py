@@ -100,8 +100,13 @@ def run(model: Any, batch: Mapping[str, NDArray[Any]]) -> Any:
     Returns:
         Tensors, as the model returns them.
     """
-    feeds = [np.asarray(batch[tensor.name], np.dtype(tensor.dtype)) for tensor in model.inputs]
-    return model(feeds[0] if len(feeds) == 1 else feeds, training=False)
+    return model(feeds(model, batch), training=False)
+
+
+def feeds(model: Any, batch: Mapping[str, NDArray[Any]]) -> Any:
+    """Named arrays as a model of ``build_model`` takes them: one array, or a list in the order of its inputs."""
+    found = [np.asarray(batch[tensor.name], np.dtype(tensor.dtype)) for tensor in model.inputs]
+    return found[0] if len(found) == 1 else found
 
 
 def answer(model: Any, graph: Graph, batch: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
