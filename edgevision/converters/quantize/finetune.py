@@ -10,9 +10,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.quantize.build import answer, build_model, feeds
+from edgevision.converters.quantize.build import answer, build_model, feeds, run
 from edgevision.converters.quantize.distil import loss, scored
 from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.logits import moved_logits
 from edgevision.converters.quantize.observe import Batch, Batches
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.converters.quantize.scoring import divergence, noise_shares
@@ -111,7 +112,16 @@ def finetune(
             best, kept = candidate, epoch
         elif epoch - kept >= _PATIENCE and found[-1] >= found[-2]:
             break
+    if kept and scores is not None and best.logits is not None:
+        best = dataclasses.replace(best, logits=moved_logits(best.logits, _logits(best, held_out), scores))
     return best, Finetuning(len(found) - 1, kept, tuple(found))
+
+
+def _logits(quantized: Quantized, held_out: Batches) -> NDArray[np.float32]:
+    assert quantized.logits is not None, "who calls has looked"
+    name = quantized.logits.name
+    model = build_model(quantized.graph, quantized.ranges, outputs=[name])
+    return np.concatenate([np.asarray(run(model, batch)[name]) for batch in held_out()])
 
 
 def _step(graph: Graph, student: Trainable, scores: Scores | None, learning_rate: float, steps: int) -> Step:

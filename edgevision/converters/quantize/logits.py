@@ -9,7 +9,7 @@ window of the output range (``formats.tflite_logits``), as often as that costs n
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,6 +63,23 @@ def wide_logits(graph: Graph, seen: Observer, batches: Batches, scores: Scores) 
         return Logits(last.name, narrow_logits(graph, batches, scores), 1)
     margin = _MARGIN * (seen.high - seen.low)
     return Logits(last.name, Range.covering(seen.low - margin, seen.high + margin), windows)
+
+
+def moved_logits(logits: Logits, values: Values, scores: Scores) -> Logits:
+    """The same after training, which may have moved the logits beyond the grid.
+
+    Args:
+        logits: As they were.
+        values: Logits of the trained model, float32 (images, values).
+        scores: What the graph's outputs are.
+    """
+    if logits.windows == 1:
+        grid = logits_range(values, scores)
+        return replace(logits, grid=Range.covering(grid.low, max(grid.high, logits.grid.high)))
+    low, high = float(values.min()), float(values.max())
+    margin = _MARGIN * (high - low)
+    low, high = min(low - margin, logits.grid.low), max(high + margin, logits.grid.high)
+    return replace(logits, grid=Range.covering(low, high))
 
 
 def narrow_logits(graph: Graph, batches: Batches, scores: Scores) -> Range:
