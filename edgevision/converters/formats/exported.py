@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,15 +51,20 @@ class Source:
         """Names of the inputs that take raw pixels."""
         return [op.name for op in self.graph.inputs if op.dtype == "uint8"]
 
-    def model(self, narrow: bool = False) -> Any:
-        """The Keras model with the batch fixed to 1, as every exporter wants it; ``narrow``: with 8-bit logits."""
+    def model(self, narrow: bool = False, fed: Sequence[str] = ()) -> Any:
+        """The Keras model with the batch fixed to 1, as every exporter wants it.
+
+        Args:
+            narrow: With 8-bit logits.
+            fed: Operations whose kernels become inputs.
+        """
         ranges = self.ranges
         if narrow and ranges is not None and self.logits is not None:
             ranges = {**ranges, self.logits.name: self.logits.grid}
-        return build_model(self.graph, ranges, batch=1, pixel_dtype=self.pixel_dtype)
+        return build_model(self.graph, ranges, batch=1, pixel_dtype=self.pixel_dtype, fed=fed)
 
-    def signature(self) -> list[Any]:
-        """The inputs, for keras.Model.export."""
+    def signature(self, fed: Sequence[str] = ()) -> list[Any]:
+        """The inputs, for keras.Model.export; kernels of ``fed`` are "fed_kernel_0" and so on."""
         import keras
 
         specs = [
@@ -68,6 +73,9 @@ class Source:
             )
             for op in self.graph.inputs
         ]
+        for number, name in enumerate(fed):
+            shape = self.graph.ops[name].weights[0].shape
+            specs.append(keras.InputSpec(shape=shape, dtype="float32", name=f"fed_kernel_{number}"))
         return specs if len(specs) == 1 else [specs]
 
     def saved_model(self, narrow: bool = False) -> str:

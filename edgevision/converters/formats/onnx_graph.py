@@ -64,6 +64,33 @@ class OnnxGraph:
             self.model.graph.initializer.append(self._constants[name])
         return name
 
+    def fill_input(self, name: str, value: NDArray[Any], reader: str) -> None:
+        """Make a constant of an input; nodes that only rearrange it are worked out here.
+
+        Args:
+            name: The input.
+            value: What it is from now on.
+            reader: Name for the node that takes it.
+        """
+        self.model.graph.input.remove(next(item for item in self.model.graph.input if item.name == name))
+        self._fill(name, value, reader)
+
+    def _fill(self, name: str, value: NDArray[Any], reader: str) -> None:
+        for node in self.consumers(name):
+            if node.op_type in ("Transpose", "Reshape", "Identity"):
+                self._fill(node.output[0], self._rearranged(node, value), reader)
+                self.nodes.remove(node)
+            else:
+                node.name = reader
+        if self.consumers(name):
+            self.add_constant(name, np.ascontiguousarray(value))
+
+    def _rearranged(self, node: Any, value: NDArray[Any]) -> NDArray[Any]:
+        if node.op_type == "Transpose":
+            return value.transpose(list(next(item.ints for item in node.attribute if item.name == "perm")))
+        shape = self.constant(node.input[1]) if node.op_type == "Reshape" else value.shape
+        return value if shape is None else value.reshape(tuple(shape))
+
     def dequantize(self, before: Any, stored: NDArray[Any], scale: NDArray[Any], axis: int) -> str:
         """Put a DequantizeLinear of a stored constant in front of node ``before``; returns the real value's name.
 

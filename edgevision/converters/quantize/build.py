@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgevision.converters.quantize.builder import Slot
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph, Op
-from edgevision.converters.quantize.layers import fake_quantize_layer, gelu_layer
+from edgevision.converters.quantize.layers import fake_quantize_layer, fed_kernel_layer, gelu_layer
 
 
 def call(op: Op, inputs: list[Any]) -> Any:
@@ -48,6 +48,7 @@ def build_model(
     outputs: list[str] | None = None,
     batch: int | None = None,
     pixel_dtype: str = "float32",
+    fed: Sequence[str] = (),
 ) -> Any:
     """A functional Keras model of the graph; ``run`` feeds it.
 
@@ -58,6 +59,7 @@ def build_model(
             graph's only output as it is, several as a dict by their names.
         batch: Fixed batch size; None leaves it open.
         pixel_dtype: dtype of an input of raw pixels 0..255; "uint8" puts a cast behind it.
+        fed: Operations (Conv2D, Dense) whose kernels become inputs of the model, in this order behind its own.
 
     Returns:
         keras.Model; its inputs (batch, ...) have the names of the graph's.
@@ -65,12 +67,15 @@ def build_model(
     import keras
 
     sources: list[Any] = []
+    kernels = {name: keras.Input(batch_shape=graph.ops[name].weights[0].shape) for name in fed}
     values: dict[str, Any] = {}
     for op in graph:
         if op.kind == "Input":
             dtype = pixel_dtype if op.dtype == "uint8" else op.dtype
             sources.append(keras.Input(op.shape, batch_size=batch, name=op.name, dtype=dtype))
             value = keras.ops.cast(sources[-1], "float32") if dtype == "uint8" else sources[-1]
+        elif op.name in kernels:
+            value = fed_kernel_layer(op)([values[op.inputs[0]], kernels[op.name]])
         else:
             is_cut = ranges is not None and op.name in ranges and op.kind == "ReLU"
             # The grid of a bounded ReLU ends at its bound or before, and cuts there itself. A kernel with any other
@@ -87,6 +92,7 @@ def build_model(
     else:
         wanted = {key: values[name] for key, name in graph.outputs.items()}
     # Keras' own names count up, and exporters write them into their files.
+    sources += kernels.values()
     return keras.Model(sources[0] if len(sources) == 1 else sources, wanted, name="model")
 
 

@@ -6,6 +6,7 @@ import functools
 from typing import Any
 
 from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.quantize.graph import Op
 
 
 def fake_quantize_layer(grid: Range, name: str) -> Any:
@@ -19,6 +20,11 @@ def gelu_layer(name: str) -> Any:
     In the form that exporters know: Keras' own uses erfc, which ONNX lacks.
     """
     return _erf_gelu()(name=name)
+
+
+def fed_kernel_layer(op: Op) -> Any:
+    """A Keras layer that does what ``op``, a Conv2D or Dense, does, with its kernel as a second input."""
+    return _fed_kernel()(op, name=op.name)
 
 
 def arg_max_layer(axis: int, keepdims: bool, name: str) -> Any:
@@ -89,3 +95,26 @@ def _erf_gelu() -> Any:
             return input_shape
 
     return ErfGelu
+
+
+@functools.cache
+def _fed_kernel() -> Any:
+    import keras
+
+    class FedKernel(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, op: Op, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.op = op
+
+        def call(self, inputs: Any) -> Any:
+            values, kernel = inputs
+            bias = keras.ops.convert_to_tensor(self.op.weights[1])
+            if self.op.kind == "Dense":
+                return keras.ops.matmul(values, kernel) + bias
+            config = {key: self.op.config[key] for key in ("strides", "padding", "dilation_rate")}
+            return keras.ops.conv(values, kernel, **config) + bias
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return (input_shape[0][0], *self.op.shape)
+
+    return FedKernel

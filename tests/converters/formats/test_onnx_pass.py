@@ -11,6 +11,7 @@ import onnx
 import pytest
 from keras import layers as kl
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime import InferenceSession
 
 from edgevision.converters import formats
 from edgevision.converters.formats.exported import Source
@@ -129,3 +130,25 @@ def test_without_the_pass_the_weights_would_be_float(tmp_path: Path) -> None:
         str(tmp_path / "m.onnx"), format="onnx", verbose=False, input_signature=source.signature(), opset_version=15
     )
     assert not any(kernel.is_int8 for kernel in formats.of("onnx").kernels(tmp_path / "m.onnx"))
+
+
+@pytest.mark.parametrize("precision", ["int8", "float32"])
+def test_kernels_kept_away_from_tf2onnx_give_the_same_file(
+    exported: Exported, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph, ranges = exported.graph, None
+    if precision == "int8":
+        graph, ranges = exported.quantized.graph, exported.quantized.ranges
+    monkeypatch.setattr("edgevision.converters.formats.onnx.LARGE", 1)
+    formats.of("onnx").export(Source(graph, ranges, tmp_path), tmp_path / "fed.onnx")
+    usual, fed = OnnxGraph.read(exported.path("onnx", precision)), OnnxGraph.read(tmp_path / "fed.onnx")
+    assert sorted(node.op_type for node in fed.nodes) == sorted(node.op_type for node in usual.nodes)
+    assert [item.name for item in fed.model.graph.input] == ["image"]
+    names = {node.name for node in fed.nodes}
+    assert {f"model/{op.name}" for op in graph if op.kind in ("Conv2D", "Dense")} <= names
+    for pixels in exported.trained.images[:4]:
+        both = [
+            InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, {"image": pixels[None]})[0]
+            for path in (exported.path("onnx", precision), tmp_path / "fed.onnx")
+        ]
+        np.testing.assert_allclose(both[1], both[0], atol=1e-5 if precision == "float32" else 0)
