@@ -87,7 +87,8 @@ class OnnxGraph:
 
     def _rearranged(self, node: Any, value: NDArray[Any]) -> NDArray[Any]:
         if node.op_type == "Transpose":
-            return value.transpose(list(next(item.ints for item in node.attribute if item.name == "perm")))
+            order = [int(axis) for item in node.attribute if item.name == "perm" for axis in item.ints]
+            return np.transpose(value, order)
         shape = self.constant(node.input[1]) if node.op_type == "Reshape" else value.shape
         return value if shape is None else value.reshape(tuple(shape))
 
