@@ -11,16 +11,16 @@ from edgevision.converters.quantize.builder import Builder, Slot, unsupported
 
 def convolution(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
     """Conv2D and DepthwiseConv2D, with the activation behind them."""
-    kind = type(layer).__name__
-    if getattr(layer, "groups", 1) != 1:
-        return _grouped(builder, layer, inputs, shape)
+    kind, kernel = type(layer).__name__, np.asarray(layer.kernel)
+    groups, channels = getattr(layer, "groups", 1), builder.graph.ops[inputs[0]].shape[-1]
     config = {key: getattr(layer, key) for key in ("kernel_size", "strides", "padding", "dilation_rate")}
-    if kind == "Conv2D":
-        config |= {"filters": layer.filters}
-    else:
-        config |= {"depth_multiplier": layer.depth_multiplier}
+    if groups == channels > 1:  # ConvNeXt writes its depthwise convolutions like this
+        kind, kernel = "DepthwiseConv2D", kernel.reshape(*kernel.shape[:2], channels, -1)
+    elif groups != 1:
+        return _grouped(builder, layer, inputs, shape)
+    config |= {"filters": shape[-1]} if kind == "Conv2D" else {"depth_multiplier": kernel.shape[-1]}
     bias = layer.bias if layer.use_bias else np.zeros(shape[-1])
-    name = builder.add(kind, layer.name, inputs, shape, layer.kernel, bias, **config)
+    name = builder.add(kind, layer.name, inputs, shape, kernel, bias, **config)
     return builder.activation(layer.activation, layer.name, name, shape)
 
 

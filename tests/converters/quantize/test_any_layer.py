@@ -29,7 +29,8 @@ STEPS = (SIZE, SIZE * 3)
 IN_INTEGERS: dict[str, Make] = {
     "transposed": lambda: [kl.Conv2DTranspose(4, 4, strides=2, padding="same", activation="relu")],
     "transposed, batch norm": lambda: [kl.Conv2DTranspose(4, 3), kl.BatchNormalization()],
-    "groups": lambda: [kl.Conv2D(6, 3, groups=3, activation="tanh")],
+    "groups": lambda: [kl.Conv2D(4, 1), kl.Conv2D(6, 3, groups=2, activation="tanh")],
+    "a group per channel": lambda: [kl.Conv2D(6, 3, groups=3, activation="tanh")],
     "swish": lambda: [kl.Conv2D(3, 3, activation="swish")],
     "hard sigmoid": lambda: [kl.Conv2D(3, 3, activation="hard_sigmoid")],
     "hard sigmoid alone": lambda: [kl.Activation("hard_sigmoid")],
@@ -91,6 +92,11 @@ def test_what_integer_kernels_know(case: str) -> None:
     graph = traced(model)
     assert not kept_in_float(graph)
     assert_equal(graph, model)
+
+
+def test_a_group_per_channel_is_one_depthwise_convolution() -> None:
+    graph = traced(sequential(kl.Conv2D(6, 3, groups=3)))
+    assert [op.kind for op in graph] == ["Input", "DepthwiseConv2D"]
 
 
 @pytest.mark.parametrize("case", IN_FLOAT)
