@@ -21,12 +21,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from application_networks import NETWORKS, network
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 SHARED = Path(os.environ.get("EDGEVISION_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 FORMATS = ("tflite", "onnx", "openvino")
 LEAST_DB, LEAST_MACS = 25.0, 0.9
@@ -119,7 +121,7 @@ def _converted(model: Any, preprocess: str | None, folder: Path, wanted: list[st
             "images": artifact.parity.images,
             "macs": artifact.int8_macs,
             "executed": sum(executed) / len(executed),
-            "float": [f"{op.name} ({op.kind})" for op in artifact.float_ops],
+            "float": [(op.kind, op.name) for op in artifact.float_ops],
         }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     return {"formats": found, "seconds": seconds, "cpu": cpu, "peak": peak}
@@ -138,14 +140,14 @@ def row(name: str, result: dict[str, Any], wanted: list[str]) -> tuple[str, bool
         return f"| {name} | 0 of {len(wanted)} | - | - | - | - | - | FAILED: {result['failure']} |", False
     found = result["formats"]
     ratios, macs = [found[key]["sqnr"] for key in wanted], [found[key]["macs"] for key in wanted]
-    rest = sorted({item for key in wanted for item in found[key]["float"]})
+    rest = sorted({(kind, name) for key in wanted for kind, name in found[key]["float"]})
     is_held = len(found) == len(wanted) and min(ratios) >= LEAST_DB and min(macs) >= LEAST_MACS
     cells = (
         name,
         f"{len(found)} of {len(wanted)}",
         f"{min(macs):.2%} (executed {min(found[key]['executed'] for key in wanted):.2%})",
         " / ".join(f"{ratio:.1f}" for ratio in ratios),
-        ", ".join(rest[:6]) + (f" and {len(rest) - 6} more" if len(rest) > 6 else "") or "nothing",
+        ", ".join(f"{kind} x {count}" for kind, count in Counter(kind for kind, _ in rest).items()) or "nothing",
         f"{result['seconds']:.0f} ({result['cpu']:.0f})",
         f"{result['peak']:.1f}",
         "ok" if is_held else "MISSED",
