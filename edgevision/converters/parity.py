@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from edgevision.converters.quantize import build
 from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.source import SourceModel
+from edgevision.runtime.host import available_cpus
 from edgevision.runtime.manifest import Parity, Precision, Scores
 from edgevision.runtime.session import Session
 from edgevision.runtime.tasks.classification import scores_from
@@ -47,11 +50,13 @@ def answer(source: SourceModel, quantized: Any, sessions: dict[str, Session], ba
     """
     exact, rounded = [], []
     answers: dict[str, list[Outputs]] = {name: [] for name in sessions}
-    for batch in batches:
-        exact.append(source.answer(batch))
-        rounded.append(build.answer(quantized, source.graph, batch))
-        for name, session in sessions.items():
-            answers[name].append(run_each(session, batch))
+    with ThreadPoolExecutor(available_cpus()) as pool:  # a session has one thread, so several run side by side
+        for batch in batches:
+            exact.append(source.answer(batch))
+            rounded.append(build.answer(quantized, source.graph, batch))
+            found = pool.map(run_each, sessions.values(), repeat(batch))
+            for name, outputs in zip(sessions, found):
+                answers[name].append(outputs)
     return Answers(_joined(exact), _joined(rounded), {name: _joined(rows) for name, rows in answers.items()})
 
 
