@@ -5,8 +5,9 @@
 Both are converted from a .keras file as the command line does it, in a child process, to all formats and precisions,
 with parity, golden outputs and the accuracy gate on 500 images. Seconds are wall time from the call to the bundle;
 "without TensorFlow's import" takes off what importing TensorFlow and Keras takes (measured in a process of its own, the
-second of two). Memory is the most that this process and its children had resident at one time, sampled five times a second.
-Weights are random, images real. Exit code 1 when a limit is missed: 90 s and 3 GiB for MobileNetV2, 120 s for the CNN.
+second of two). Memory is the most that this process and its children had resident at one time, looked at five times a
+second. Weights are random, images real. Exit code 1 when a limit is missed: 90 s and 3 GiB for MobileNetV2, 120 s for
+the CNN.
 """
 
 from __future__ import annotations
