@@ -38,7 +38,7 @@ from edgevision.converters import formats, native
 from edgevision.converters.calibration import CalibrationSet
 from edgevision.converters.formats.exported import Int8Share
 from edgevision.converters.metadata import read_metadata
-from edgevision.converters.native.source import save_float
+from edgevision.converters.native.source import network_of, save_float
 from edgevision.converters.quantize.observe import Batch
 from edgevision.datasets import open_dataset
 from edgevision.runtime.backends import open_session
@@ -139,7 +139,7 @@ def compare(path: Path, options: argparse.Namespace) -> tuple[list[Row], dict[tu
     rows, right = [], {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = save_float(model, p, folder / "float")
+        source = save_float(network_of(model, path.stem), p, folder / "float")
         theirs = peers(path.stem, source, calibration, options, folder)
         for row, made in itertools.chain(ours(path, options, folder), theirs):
             if made is not None:

@@ -20,7 +20,7 @@ from edgevision.cli.options import (
     preprocess_option,
 )
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import Artifact, ModelFormat, Precision, to_plain
+from edgevision.runtime.manifest import Artifact, ModelFormat, Precision, Scores, to_plain
 
 if TYPE_CHECKING:
     from edgevision.runtime.bundle import Bundle
@@ -39,6 +39,11 @@ GATE_FAILED = 3
 )
 @click.option("--labels", metavar="FILE", help="Class names, one a line.  [default: what the model itself says]")
 @preprocess_option
+@click.option(
+    "--scores",
+    type=click.Choice(get_args(Scores)),
+    help="What the outputs are, of a model whose layers cannot be seen.  [default: told from its answers]",
+)
 @input_size_option("Size of the model's input, where the model leaves it open.")
 @click.option("--formats", callback=names(*get_args(ModelFormat)), help="[default: tflite,onnx,openvino]")
 @click.option("--precision", callback=names(*get_args(Precision)), help="[default: int8,float32]")
@@ -67,6 +72,7 @@ def command(
     evaluate: str | None,
     labels: str | None,
     preprocess: str | None,
+    scores: str | None,
     input_size: tuple[int, int] | None,
     formats: tuple[str, ...] | None,
     precision: tuple[str, ...] | None,
@@ -95,6 +101,7 @@ def command(
         evaluate=evaluate,
         labels=None if labels is None else read_labels(Path(labels)),
         preprocess=preprocess,
+        scores=scores,
         input_size=input_size,
         formats=formats,
         precisions=precision,

@@ -29,10 +29,12 @@ def gate_lines(gate: Gate) -> list[str]:
 
 
 def calibration_lines(manifest: Manifest) -> list[str]:
-    """What calibrated and fine-tuned; empty for bundles that do not say."""
+    """How it was quantised, where there is something to say, what calibrated and fine-tuned; empty for bundles that
+    do not say."""
+    notes = manifest.provenance.get("recipe", {}).get("notes", [])
     used = manifest.provenance.get("calibration", {}).get("used", {})
     if not used:
-        return []
+        return [*notes]
     gate = manifest.gate
     shared = None if gate is None else gate.overlap
     samples = "images" if manifest.task == "classification" else "samples"
@@ -40,4 +42,4 @@ def calibration_lines(manifest: Manifest) -> list[str]:
     settled = used.get("convergence_summary")
     tuning = manifest.provenance.get("recipe", {}).get("finetuning")
     tuned = [f"fine-tuning: {part}" for part in (tuning["summary"], *tuning["notes"])] if tuning else []
-    return [f"calibration: {used['summary']}{found}", *([settled] if settled else []), *tuned]
+    return [*notes, f"calibration: {used['summary']}{found}", *([settled] if settled else []), *tuned]

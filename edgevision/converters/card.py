@@ -31,7 +31,8 @@ def model_card(name: str, manifest: Manifest) -> str:
         *_tensors(manifest),
     ]
     if manifest.gate is not None:
-        lines += [_verdict(manifest.gate), "", *(f"- {line}." for line in _data(manifest, manifest.gate)), ""]
+        notes = [*manifest.provenance["recipe"].get("notes", ()), *_data(manifest, manifest.gate)]
+        lines += [_verdict(manifest.gate), "", *(f"- {line}." for line in notes), ""]
     if not is_classifier:
         return "\n".join([*lines, *signal_table(manifest.artifacts), ""])
     lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]

@@ -28,12 +28,11 @@ def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Tar
         targets: True class per image; None without labels.
         max_drop: Allowed loss, points.
     """
-    exact, rounded, outputs = (
-        _only(each) for each in (answers.source, answers.quantized, answers.artifacts[artifact.name])
-    )
-    reference = rounded if artifact.precision == "int8" else exact
+    exact, outputs = (_only(each) for each in (answers.source, answers.artifacts[artifact.name]))
+    reference = answers.quantized if artifact.precision == "int8" else answers.source
     scores, classes = _scores(manifest), len(manifest.labels)
-    parity = compare(reference, outputs, artifact.precision, scores, classes)
+    # Without a quantised Keras model nothing is there that an int8 file should be like: the gate alone decides.
+    parity = None if reference is None else compare(_only(reference), outputs, artifact.precision, scores, classes)
     before, after = (probabilities(each, scores, classes) for each in (exact, outputs))
     agreement = judge(
         before.argmax(1).astype(np.int64),
@@ -41,7 +40,7 @@ def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Tar
         targets,
         max_drop,
         in_top5=None if targets is None or classes < 6 else (ranks(before, targets) < 5, ranks(after, targets) < 5),
-        is_exact=artifact.precision == "float32" and parity.passed,
+        is_exact=artifact.precision == "float32" and parity is not None and parity.passed,
     )
     return dataclasses.replace(artifact, parity=parity, agreement=agreement)
 

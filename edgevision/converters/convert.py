@@ -5,23 +5,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from edgevision.converters.calibration import CalibrationSet
-from edgevision.converters.card import model_card
-from edgevision.converters.check import check, flips_file
+from edgevision.converters.check import check
 from edgevision.converters.child import convert_file
 from edgevision.converters.export import export_all, open_artifact
 from edgevision.converters.finetuning import check_finetuning, fine_tuned
-from edgevision.converters.flips import FLIPS
-from edgevision.converters.gate import verdict
-from edgevision.converters.golden import COUNT, make_golden, synthetic
+from edgevision.converters.finish import Progress, Steps, gate, write
 from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.limits import Limits
+from edgevision.converters.native.convert import convert_opaque
+from edgevision.converters.native.opaque import OpaqueModel
 from edgevision.converters.parity import Answers, answer
-from edgevision.converters.provenance import provenance
+from edgevision.converters.provenance import provenance, recipe
 from edgevision.converters.quantize.correct import images_to_correct
 from edgevision.converters.quantize.observe import batch_size
 from edgevision.converters.quantize.quantize import Quantized, quantize
@@ -30,14 +29,11 @@ from edgevision.converters.signal_gate import check_signals
 from edgevision.converters.source import SourceModel, load_source
 from edgevision.converters.tensor_set import TensorSet
 from edgevision.converters.training_samples import TrainingSamples
-from edgevision.runtime.bundle import Bundle, file_entry, golden_bytes, write_bundle
+from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.bundle_writer import check_target
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import Artifact, Gate, Manifest, ModelFormat, Precision
+from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision, Scores
 from edgevision.runtime.spec import Interpolation, ResizePolicy
-
-#: progress(stage, done, total)
-Progress = Callable[[str, int, int], None]
 
 
 def convert(
@@ -48,6 +44,7 @@ def convert(
     evaluate: str | Path | None = None,
     labels: Sequence[str] | None = None,
     preprocess: str | None = None,
+    scores: Scores | None = None,
     input_size: tuple[int, int] | None = None,
     resize: ResizePolicy = "stretch",
     interpolation: Interpolation = "bilinear",
@@ -76,7 +73,9 @@ def convert(
 
     Args:
         model: Path of a .keras or .h5 file (Keras 2 or 3) or of a SavedModel directory, or a keras.Model. One image in
-            and (batch, classes) out is a classifier; anything else becomes a bundle of the task "tensors".
+            and (batch, classes) out is a classifier; anything else becomes a bundle of the task "tensors". A subclassed
+            model, or a SavedModel without Keras layers, has to be a classifier: its layers cannot be seen, and every
+            format is quantised by itself (``converters.native``).
         calibration: Images without labels, any folder layout, zip or .npz: what the device will see. For a model that
             takes no single image an .npz whose arrays bear the inputs' names, samples first, in the model's own units.
         out: Directory to write, usually NAME.edge.
@@ -86,6 +85,8 @@ def convert(
         labels: Class names in the order of the model's outputs; None takes them from the model, else from the data.
             A classifier's only, like ``max_drop``.
         preprocess: How pixels were prepared in training (``spec.NORMALIZATIONS``); None reads it from the model.
+        scores: What the outputs of a model are whose layers cannot be seen: "logits", "probabilities", "sigmoid" or
+            "sigmoid_logits"; None tells it from its answers to calibration images (``native.scores``).
         input_size: (height, width), pixels, for models that leave it open.
         resize: "stretch", "crop" or "letterbox"; used unless the model carries its own, like the next two.
         interpolation: "nearest", "bilinear", "bicubic" or "lanczos".
@@ -100,7 +101,8 @@ def convert(
         golden: "real" stores a few of the checked images in the bundle, "synthetic" stores made-up ones and leaves
             the names of images out of it.
         force: Replace a bundle at ``out``.
-        trust: Run code that came with a file: Lambda layers and classes of modules that can be imported.
+        trust: Run code that came with a file: Lambda layers, classes of modules that can be imported, and operations
+            of a SavedModel that do more than compute.
         memory_limit: GiB that converting a file may take; None: 8 and an eighth per processor, at most 80 % of the
             machine's.
         time_limit: Seconds that converting a file may take; None: 3600.
@@ -133,6 +135,7 @@ def convert_here(
     evaluate: str | Path | None,
     labels: Sequence[str] | None,
     preprocess: str | None,
+    scores: Scores | None,
     input_size: tuple[int, int] | None,
     resize: ResizePolicy,
     interpolation: Interpolation,
@@ -149,7 +152,7 @@ def convert_here(
 ) -> Bundle:
     """``convert`` in this process, without limits, once its options are checked."""
     wanted = [(item, precision) for precision in precisions for item in formats]
-    steps = _Steps(progress, 4 + finetune + len(wanted))
+    steps = Steps(progress, 4 + finetune + len(wanted))
     steps("reading the model")
     source = load_source(
         model,
@@ -160,8 +163,11 @@ def convert_here(
         antialias=antialias,
         trust=trust,
         calibration=calibration,
+        scores=scores,
     )
     data = open_samples(source, calibration, evaluate, labels, len(wanted) + 2)
+    if isinstance(source, OpaqueModel):
+        return convert_opaque(source, data, Path(out), wanted, steps, max_drop=max_drop, golden=golden, force=force)
     manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
     steps("quantising")
     quantized = _quantize(source, data.calibration)
@@ -181,39 +187,14 @@ def convert_here(
         manifest = dataclasses.replace(
             manifest,
             artifacts=tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported),
-            provenance=provenance(source, quantized, data, golden, tuning),
+            provenance=provenance(source, recipe(source, quantized, tuning), data, golden, quantized.convergence),
         )
-        manifest = dataclasses.replace(manifest, gate=_gate(manifest, data, training, max_drop))
-        inputs = (
-            data.judged.head(COUNT) if golden == "real" else synthetic(source.graph.inputs, data.judged.head(COUNT))
-        )
-        extra = {
-            "golden.npz": golden_bytes(make_golden(inputs, sessions)),
-            "README.md": model_card(Path(out).name, manifest).encode(),
-        }
-        if source.task == "classification":
-            names = data.judged.names if golden == "real" else None
-            extra[FLIPS] = flips_file(answers, manifest, data.targets, names)
+        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, training))
+        extra = {}
         if "int8" in precisions:
             extra[LAYERS] = layers_bytes(source.graph, quantized, exported, folder, data.judged.head(IMAGES))
         steps("writing the bundle")
-        return _write(Path(out), manifest, folder, extra, force)
-
-
-class _Steps:
-    """Counts stages as they begin."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total, self._begun = progress, total, 0
-
-    def __call__(self, stage: str) -> None:
-        if self._progress is not None:
-            self._progress(stage, self._begun, self._total)
-        self._begun += 1
-
-    def skip(self, stages: int) -> None:
-        """So many will not begin."""
-        self._begun += stages
+        return write(Path(out), manifest, folder, source, data, answers, sessions, extra, golden, force)
 
 
 def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: str, max_drop: float) -> None:
@@ -245,20 +226,3 @@ def _checked(
     if source.task == "tensors":
         return check_signals(item, answers, source.graph)
     return check(item, answers, manifest, data.targets, max_drop)
-
-
-def _gate(manifest: Manifest, data: Samples, training: TrainingSamples | None, max_drop: float) -> Gate:
-    images, judged = data.calibration, data.judged
-    more = () if training is None else training.digests
-    # Judging images that come from the calibration data itself are the same to look at, and may be the same.
-    overlap = None if images.is_shared and not data.is_separate else images.overlap(judged, more)  # type: ignore[arg-type]
-    odd = images.warnings(judged if data.is_separate else None)  # type: ignore[arg-type]  # both are of one kind
-    basis = "signal" if manifest.task == "tensors" else "agreement" if data.targets is None else "accuracy"
-    is_shared = images.is_shared and not data.is_separate
-    return verdict(manifest.artifacts, max_drop, basis, len(judged), is_shared, overlap=overlap, warnings=odd)
-
-
-def _write(out: Path, manifest: Manifest, folder: Path, extra: dict[str, bytes], force: bool) -> Bundle:
-    manifest = dataclasses.replace(manifest, files=tuple(file_entry(name, data) for name, data in extra.items()))
-    models: dict[str, Path | bytes] = {e.name: folder / e.name for item in manifest.artifacts for e in item.files}
-    return write_bundle(out, manifest, {**models, **extra}, force=force)

@@ -32,10 +32,13 @@ EXACT_DB = 999.0
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs (samples, ...), by name, of the source model, the quantised Keras model and every artifact."""
+    """Outputs (samples, ...), by name, of the source model, the quantised Keras model and every artifact.
+
+    There is no quantised Keras model where each format was quantised by itself.
+    """
 
     source: Outputs
-    quantized: Outputs
+    quantized: Outputs | None
     artifacts: dict[str, Outputs]
 
 
@@ -44,7 +47,7 @@ def answer(source: SourceModel, quantized: Any, sessions: dict[str, Session], ba
 
     Args:
         source: The float model; gets normalised pixels, as it was trained, so that folding is checked too.
-        quantized: The fake-quantised Keras model.
+        quantized: The fake-quantised Keras model, if there is one.
         sessions: An open session per artifact name.
         batches: Named arrays as the artifacts take them.
     """
@@ -53,11 +56,14 @@ def answer(source: SourceModel, quantized: Any, sessions: dict[str, Session], ba
     with ThreadPoolExecutor(available_cpus()) as pool:  # a session has one thread, so several run side by side
         for batch in batches:
             exact.append(source.answer(batch))
-            rounded.append(build.answer(quantized, source.graph, batch))
+            if quantized is not None:
+                rounded.append(build.answer(quantized, source.graph, batch))
             found = pool.map(run_each, sessions.values(), repeat(batch))
             for name, outputs in zip(sessions, found):
                 answers[name].append(outputs)
-    return Answers(_joined(exact), _joined(rounded), {name: _joined(rows) for name, rows in answers.items()})
+    return Answers(
+        _joined(exact), _joined(rounded) if rounded else None, {name: _joined(rows) for name, rows in answers.items()}
+    )
 
 
 def run_each(session: Session, batch: Batch) -> Outputs:

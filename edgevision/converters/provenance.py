@@ -9,6 +9,7 @@ import platform
 from typing import Any
 
 from edgevision.converters.calibration_report import CalibrationReport
+from edgevision.converters.quantize.convergence import Convergence
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.converters.samples import Samples
 from edgevision.converters.source import SourceModel
@@ -24,17 +25,30 @@ _TOOLS = (
     "onnxruntime",
     "openvino",
     "ai-edge-litert",
+    "ai-edge-quantizer",
+    "nncf",
     "numpy",
     "pillow",
 )
 
 
 def provenance(
-    source: SourceModel, quantized: Quantized, data: Samples, golden: str, finetuning: dict[str, Any] | None = None
+    source: SourceModel,
+    recipe: dict[str, Any],
+    data: Samples,
+    golden: str,
+    convergence: Convergence | None = None,
 ) -> dict[str, Any]:
-    """Plain values for the manifest: hashes, recipe, what calibrated, tool versions, time (UTC)."""
+    """Plain values for the manifest: hashes, recipe, what calibrated, tool versions, time (UTC).
+
+    Args:
+        source: The model.
+        recipe: How it was quantised.
+        data: What calibrated and what judged.
+        golden: "real" or "synthetic".
+        convergence: How far the ranges settled, if that was measured.
+    """
     images = data.calibration
-    error = "noise_share" if source.scores is None else "divergence_nats"
     return {
         "source": {"name": source.name, "sha256": source.sha256},
         "calibration": {
@@ -43,22 +57,28 @@ def provenance(
             "choice": len(images.choice),
             "judgement": len(images.judgement),
             "sha256": images.sha256,
-            "used": _calibration(images.report(data.labels, quantized.convergence)),
+            "used": _calibration(images.report(data.labels, convergence)),
         },
         "evaluation": data.evaluation,
         "golden": golden,
-        "recipe": {
-            "name": "static_wi8_ai8",
-            "weights": "int8, symmetric, per output channel",
-            "activations": "uint8 grid, asymmetric, per tensor",
-            "ranges": quantized.ranges_by,
-            "rounding": quantized.rounding,
-            "equalized": quantized.equalized,
-            error: quantized.errors,
-            "finetuning": finetuning,
-        },
+        "recipe": recipe,
         "versions": {"python": platform.python_version(), **_versions()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def recipe(source: SourceModel, quantized: Quantized, finetuning: dict[str, Any] | None) -> dict[str, Any]:
+    """How the one quantised model was made; ``finetuning``: what that did, if it was asked for."""
+    error = "noise_share" if source.scores is None else "divergence_nats"
+    return {
+        "name": "static_wi8_ai8",
+        "weights": "int8, symmetric, per output channel",
+        "activations": "uint8 grid, asymmetric, per tensor",
+        "ranges": quantized.ranges_by,
+        "rounding": quantized.rounding,
+        "equalized": quantized.equalized,
+        error: quantized.errors,
+        "finetuning": finetuning,
     }
 
 

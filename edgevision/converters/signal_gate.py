@@ -46,6 +46,7 @@ def check_signals(artifact: Artifact, answers: Answers, graph: Graph, limit_db: 
     """
     outputs = answers.artifacts[artifact.name]
     reference = answers.quantized if artifact.precision == "int8" else answers.source
+    assert reference is not None, "models of the task tensors have layers"
     parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision])
     is_exact = artifact.precision == "float32" and parity.passed
     agreement = judge_signals(answers.source, outputs, graph, limit_db, is_exact=is_exact)

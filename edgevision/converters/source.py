@@ -22,7 +22,7 @@ from edgevision.runtime.manifest import Scores, from_plain
 from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import Interpolation, Preprocessing, ResizePolicy, named_preprocessing
 
-_CHOICES = "--preprocess raw (0..255), unit (0..1), tf (-1..1), torch or caffe"
+CHOICES = "--preprocess raw (0..255), unit (0..1), tf (-1..1), torch or caffe"
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def load_source(
     antialias: bool = True,
     trust: bool = False,
     calibration: str | Path | None = None,
+    scores: Scores | None = None,
 ) -> SourceModel:
     """Read a model and settle its inputs.
 
@@ -98,11 +99,16 @@ def load_source(
         interpolation: Kernel of the resize when the model does not carry one.
         antialias: Whether shrinking widens the kernel, when the model does not carry it.
         trust: Run code that came with a file.
-        calibration: The .npz whose arrays fix what inputs that are no images leave open, such as a sequence's length.
+        calibration: The .npz whose arrays fix what inputs that are no images leave open, such as a sequence's length;
+            images that show what the outputs of a model without visible layers are.
+        scores: What the outputs of such a model are, where that is known.
+
+    Returns:
+        A ``native.opaque.OpaqueModel`` for a model whose layers cannot be seen: a subclassed one, a bare SavedModel.
 
     Raises:
         UnsafeModelError: The file holds code, and ``trust`` is not given.
-        ModelError: The file cannot be read, or is no functional or sequential model.
+        ModelError: The file cannot be read, or the model is not usable.
         InputError: The preprocessing or the input size is missing or contradicts the model.
         DatasetError: The calibration arrays are not the model's inputs.
         MissingPackageError: Keras is not installed.
@@ -115,24 +121,28 @@ def load_source(
         metadata, digest = read_metadata(path) if path.is_file() else None, content_hash(path)
     else:
         loaded = model
+    from edgevision.converters.native.opaque import is_opaque, open_opaque  # it builds on what is defined here
+
+    geometry: dict[str, Any] = {"resize": resize, "interpolation": interpolation, "antialias": antialias}
+    if is_opaque(loaded):
+        return open_opaque(loaded, name, digest, metadata, preprocess, input_size, geometry, calibration, scores)
+    if scores is not None:
+        raise InputError(f"the layers of {name} say what its outputs are", got=scores, cure="leave --scores out")
     ends = settle_ends(loaded, name, input_size, calibration)
     graph = _traced(loaded, name, ends)
     preprocessing = None
     if ends.image is None:
         refuse_image_options(name, preprocess, input_size)
     elif metadata and "preprocessing" in metadata:
-        preprocessing = _stored(metadata["preprocessing"], ends.image, preprocess)
+        preprocessing = stored_preprocessing(metadata["preprocessing"], ends.image, preprocess)
     else:
         convention = _convention(graph, preprocess)
-        height, width, channels = ends.image
-        preprocessing = named_preprocessing(
-            convention, height, width, channels, resize=resize, interpolation=interpolation, antialias=antialias
-        )
+        preprocessing = named_preprocessing(convention, *ends.image, **geometry)
     scores = _scores(graph) if ends.task == "classification" else None
     if preprocessing is not None:
         prepend_normalization(graph, preprocessing)
     fold(graph)
-    return SourceModel(loaded, graph, name, digest, _stored_labels(metadata, name), preprocessing, scores)
+    return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, scores)
 
 
 def _traced(model: Any, name: str, ends: Ends) -> Graph:
@@ -162,8 +172,13 @@ def _traced(model: Any, name: str, ends: Ends) -> Graph:
     return graph
 
 
-def _stored(plain: dict[str, Any], shape: tuple[int, int, int], preprocess: str | None) -> Preprocessing:
-    """The preprocessing that the trainer stored with the model."""
+def stored_preprocessing(plain: dict[str, Any], shape: tuple[int, int, int], preprocess: str | None) -> Preprocessing:
+    """The preprocessing that the trainer stored with the model.
+
+    Raises:
+        ModelError: It is damaged, or not for images of ``shape`` (H, W, C).
+        InputError: The convention ``preprocess`` contradicts it.
+    """
     try:
         stored = from_plain(Preprocessing, plain)
     except BundleError as error:
@@ -184,7 +199,12 @@ def _stored(plain: dict[str, Any], shape: tuple[int, int, int], preprocess: str 
     return stored
 
 
-def _stored_labels(metadata: dict[str, Any] | None, name: str) -> tuple[str, ...] | None:
+def stored_labels(metadata: dict[str, Any] | None, name: str) -> tuple[str, ...] | None:
+    """The class names that the trainer stored with the model.
+
+    Raises:
+        ModelError: They are damaged.
+    """
     labels = (metadata or {}).get("labels")
     if not labels:
         return None
@@ -202,7 +222,7 @@ def _convention(graph: Graph, preprocess: str | None) -> str:
     is_inside = first is not None and bool(first.config.get("is_normalization"))
     if preprocess is None and not is_inside:
         raise InputError(
-            "how the model's training prepared pixels is not known", expected="a convention", cure=f"give {_CHOICES}"
+            "how the model's training prepared pixels is not known", expected="a convention", cure=f"give {CHOICES}"
         )
     if preprocess not in (None, "raw", "caffe") and is_inside and first is not None:
         raise InputError(

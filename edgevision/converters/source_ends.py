@@ -54,12 +54,12 @@ def settle_ends(
     shape = tuple(inputs[0].shape)
     is_image = len(inputs) == 1 and len(shape) == 4 and shape[3] in (1, 3)
     if is_image and len(outputs) == 1 and len(outputs[0].shape) == 2:
-        image = _image_shape(shape, name, input_size)
+        image = image_shape(shape, name, input_size)
         return Ends("classification", (Op(INPUT, "Input", [], image, dtype="uint8"),), (OUTPUT,), image)
     names = _valid([_input_name(tensor) for tensor in inputs] + _output_names(model))
     taken, given = names[: len(inputs)], tuple(names[len(inputs) :])
     if is_image:
-        image = _image_shape(shape, name, input_size)
+        image = image_shape(shape, name, input_size)
         return Ends("tensors", (Op(taken[0], "Input", [], image, dtype="uint8"),), given, image)
     found = [_open(tensor, key, name) for tensor, key in zip(inputs, taken)]
     return Ends("tensors", tuple(_fixed(found, name, calibration)), given, None)
@@ -80,7 +80,17 @@ def refuse_image_options(name: str, preprocess: str | None, input_size: Sequence
             )
 
 
-def _image_shape(shape: tuple[Any, ...], name: str, input_size: Sequence[int] | None) -> tuple[int, int, int]:
+def image_shape(shape: tuple[Any, ...], name: str, input_size: Sequence[int] | None) -> tuple[int, int, int]:
+    """(H, W, C), pixels, of an image input.
+
+    Args:
+        shape: (batch, H, W, C); None where the model leaves it open.
+        name: What to call the model in errors.
+        input_size: (height, width), pixels, if given.
+
+    Raises:
+        InputError: A size is missing, not usable, or contradicts the model.
+    """
     fixed = shape[1:3]
     if input_size is not None and any(size not in (None, asked) for size, asked in zip(fixed, input_size)):
         raise InputError(

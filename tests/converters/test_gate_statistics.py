@@ -188,6 +188,7 @@ def test_check_fills_in_top5_only_where_five_is_not_everything() -> None:
     assert done.agreement is not None and done.parity is not None and done.parity.passed
     assert done.agreement.float_top5 == 1.0 and done.agreement.top5 == pytest.approx(5 / 6)
     few = dataclasses.replace(MANIFEST, labels=LABELS[:5])
+    assert found.quantized is not None
     before, after = found.source["output"][:4, :5], found.quantized["output"][:4, :5]
     less = all_answers(before, after, {"int8.onnx": after})
     bare = check(artifact("int8.onnx", None), less, few, truth[:4], 50.0).agreement

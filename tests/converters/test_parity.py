@@ -80,6 +80,7 @@ def test_everything_answers_the_same_images_in_the_same_order(exported: Exported
     expected = np.asarray(exported.trained.model(float_input, training=False))
     np.testing.assert_allclose(found.source["output"], expected, atol=1e-5)
     rounded = np.asarray(exported.quantized.model()(pixels.astype(np.float32)))
+    assert found.quantized is not None
     np.testing.assert_allclose(found.quantized["output"], rounded, atol=1e-5)
     int8 = found.artifacts["int8.onnx"]["output"]
     assert int8.shape == expected.shape == rounded.shape

@@ -1,4 +1,4 @@
-"""Model files: one module per kind, each with ``read(path, trust) -> keras.Model``."""
+"""Model files: one module per kind, each with ``read(path, trust) -> keras.Model``, or a ``saved_model.SavedGraph``."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _CHUNK = 2**20
 
 
 def read_model(path: Path, trust: bool = False) -> Any:
-    """The Keras 3 model in a file or directory, uncompiled.
+    """The Keras 3 model in a file or directory, uncompiled; a ``saved_model.SavedGraph`` of one without layers.
 
     What it is is told by its content; the suffix does not matter.
 
     Args:
         path: A .keras file (or one unpacked to a directory), an .h5 file of Keras 2 or 3, or a SavedModel directory.
-        trust: Run code that came with the model: Lambda layers, and classes from modules that can be imported.
+        trust: Run code that came with the model: Lambda layers, classes from modules that can be imported, and any
+            operation of a TensorFlow graph.
 
     Raises:
-        UnsafeModelError: It holds code, and ``trust`` is not given.
+        UnsafeModelError: It holds code, or its graph does more than compute, and ``trust`` is not given.
         ModelError: It cannot be read, or holds no model (UnsupportedLayerError: a layer cannot be carried to Keras 3).
         MissingPackageError: Keras, or tf-keras for a model of Keras 2, is not installed.
         MemoryError: There is not enough memory.

@@ -1,38 +1,66 @@
-"""A SavedModel directory. One that Keras 2 wrote is rebuilt from its layers; its TensorFlow graph is never run."""
+"""A SavedModel directory. One that Keras 2 wrote is rebuilt from its layers; of others the graph itself is loaded.
+
+The graph will be run, so it is searched first for operations that do more than compute (``graph_safety``).
+"""
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgevision.converters.files import rebuild
 from edgevision.converters.files.build import parse_config
+from edgevision.converters.files.graph_safety import check_graph
 from edgevision.runtime.errors import MissingPackageError, ModelError
 
 _LAYERS, _CHECKPOINT = "keras_metadata.pb", "variables/variables"
 _ROOT = "root"
+_GRAPH = "saved_model.pb"
+#: What else belongs to the graph.
+_PARTS = ("variables", "assets")
+
+
+@dataclass(frozen=True)
+class SavedGraph:
+    """A SavedModel without Keras layers.
+
+    Attributes:
+        loaded: What ``tf.saved_model.load`` made of it.
+        reason: Why there are no layers.
+    """
+
+    loaded: Any
+    reason: str
 
 
 def read(path: Path, trust: bool) -> Any:
-    """The model in it. See ``files.read_model``."""
+    """The model in it, or a SavedGraph. See ``files.read_model``."""
     if not (path / _LAYERS).is_file():
-        return _read_bare(path, "a TensorFlow graph without Keras layers")
+        return _read_bare(path, "a TensorFlow graph without Keras layers", trust)
     if not (path / f"{_CHECKPOINT}.index").is_file():
         raise ModelError(f"{path} is incomplete", expected=f"{_CHECKPOINT}.index", got="nothing", cure="copy it again")
     config = _architecture(path)
     if not isinstance(config.get("config"), dict) or "layers" not in config["config"]:
-        return _read_bare(path, f"a subclassed model, {config['class_name']}")
+        return _read_bare(path, f"subclassed model {config['class_name']}: its layers cannot be seen", trust)
     return rebuild.from_config(path, config, path / _CHECKPOINT, trust)
 
 
-def _read_bare(path: Path, got: str) -> Any:
-    """A SavedModel that cannot be rebuilt from layers: the place for quantisers that work on TensorFlow's graph."""
-    raise ModelError(
-        f"{path} cannot be rebuilt as a Keras model",
-        expected=f"a functional or sequential model of Keras 2, with {_LAYERS}",
-        got=got,
-        cure="convert the .keras or .h5 file that it was made from, or write it with keras.Model(inputs, outputs)",
-    )
+def _read_bare(path: Path, reason: str, trust: bool) -> SavedGraph:
+    """A SavedModel that cannot be rebuilt from layers."""
+    import tensorflow as tf
+
+    content = (path / _GRAPH).read_bytes()
+    check_graph(path, content, trust)
+    # Loaded is what was searched: the very bytes, with none of the other files in which TensorFlow might look for one.
+    with tempfile.TemporaryDirectory(prefix="edgevision-") as name:
+        folder = Path(name)
+        (folder / _GRAPH).write_bytes(content)
+        for part in _PARTS:
+            if (path / part).is_dir():
+                (folder / part).symlink_to((path / part).resolve(), target_is_directory=True)
+        return SavedGraph(tf.saved_model.load(str(folder)), reason)
 
 
 def _architecture(path: Path) -> dict[str, Any]:

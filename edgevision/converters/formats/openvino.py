@@ -33,7 +33,7 @@ def export(source: Source, path: Path) -> None:
         model.input(0).set_names({source.graph.input.name})
     if len(source.graph.outputs) == 1:  # a single one has no name of its own yet
         model.output(0).set_names(set(source.graph.outputs))
-    _forget_origin(model)
+    forget_origin(model)
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
@@ -65,7 +65,7 @@ def executed(path: Path) -> list[tuple[str, bool]]:
     return found
 
 
-def _forget_origin(model: Any) -> None:
+def forget_origin(model: Any) -> None:
     """Take out what differs between two conversions of the same model: the path it came from, numbers that count on."""
     rt_info = model.get_rt_info()
     if "conversion_parameters" in rt_info.keys():  # noqa: SIM118 - a mapping in C++ that knows no "in"

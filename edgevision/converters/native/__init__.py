@@ -1,9 +1,10 @@
 """Each format's own post-training quantiser, for models that cannot be rebuilt layer by layer.
 
 Subclassed models and bare SavedModels hide their layers, so the one quantised Keras model cannot be made of them.
-tflite.py, onnx.py and openvino.py have the same verb: ``quantize(source, batches, out, accurate=...)`` writes an int8
-model with the input and output of our own exports: raw pixels uint8 (1, H, W, C) in, float32 out, named "image" and
-"output".
+tflite.py, onnx.py and openvino.py have the same verbs. ``convert(saved_model, out)`` makes a float model of the format;
+``take_pixels(source, out)`` and ``quantize(source, batches, out, accurate=...)`` make of it a float and an int8 model
+with the input and output of our own exports: raw pixels uint8 (1, H, W, C) in, float32 out, named "image" and "output".
+``convert_opaque`` (convert.py) makes a checked bundle of them.
 """
 
 from __future__ import annotations
@@ -16,15 +17,28 @@ from edgevision.converters.quantize.observe import Batches
 
 
 class NativeQuantizer(Protocol):
-    """The verb of one format.
+    """The verbs of one format.
 
     Attributes:
+        PACKAGE: Of the quantiser ``ACCURATE``, by its name in package registries.
         METHODS: Quantisers and settings by name; the first is its package's default.
         ACCURATE: The one that ``accurate=True`` takes.
     """
 
+    PACKAGE: str
     METHODS: tuple[str, ...]
     ACCURATE: str
+
+    def convert(self, saved_model: Path, out: Path) -> None:
+        """Write the float model of this format.
+
+        Args:
+            saved_model: Folder (``source.save_float``); raw pixels float32 (1, H, W, C) in, one float32 output.
+            out: The file to write (OpenVINO: the .xml; a .bin is written beside it).
+        """
+
+    def take_pixels(self, source: Path, out: Path) -> None:
+        """Write a model of this format with uint8 pixels for its input, and input and output named."""
 
     def quantize(
         self, source: Path, batches: Batches, out: Path, *, accurate: bool = True, method: str | None = None

@@ -22,6 +22,7 @@ _CALIBRATIONS = {
     "onnxruntime, per channel, percentile": "Percentile",
     "onnxruntime, per channel, entropy": "Entropy",
 }
+PACKAGE = "onnxruntime"
 METHODS = (*_CALIBRATIONS, *with_nncf.METHODS)
 ACCURATE = "onnxruntime, per channel"
 _OPSET, _IR_VERSION = 15, 8
@@ -41,7 +42,7 @@ def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True
         model = source
         if source.is_dir():
             model = Path(name) / "float.onnx"
-            convert_saved_model(source, model)
+            convert(source, model)
         if method in _CALIBRATIONS:
             _statically(model, batches, out, method, Path(name))
         else:
@@ -49,11 +50,11 @@ def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True
 
             quantized = with_nncf.quantize_model(onnx.load(str(model)), batches, _input_name(model), method)
             onnx.save(quantized, str(out))
-    _take_pixels(out)
+    take_pixels(out, out)
 
 
-def convert_saved_model(saved_model: Path, out: Path) -> None:
-    """A SavedModel as a float .onnx file."""
+def convert(saved_model: Path, out: Path) -> None:
+    """Write the float .onnx file (see the package's ``NativeQuantizer``)."""
     import tensorflow as tf
     import tf2onnx
     from keras.src.export.tf2onnx_lib import patch_tf2onnx  # without it tf2onnx 1.17 does not know numpy 2
@@ -119,12 +120,12 @@ def _input_name(path: Path) -> str:
     return name
 
 
-def _take_pixels(path: Path) -> None:
+def take_pixels(source: Path, out: Path) -> None:
     """Let the graph begin with uint8 pixels; name input and output."""
     import onnx
     from onnx import helper
 
-    graph = OnnxGraph.read(path)
+    graph = OnnxGraph.read(source)
     first = graph.model.graph.input[0].name
     takers = graph.consumers(first)
     for node in takers:
@@ -136,4 +137,5 @@ def _take_pixels(path: Path) -> None:
     graph.set_input_type(INPUT, np.uint8)
     graph.rename_output(OUTPUT)
     graph.model.ir_version = max(graph.model.ir_version, _IR_VERSION)
-    graph.write(path)
+    graph.renumber()
+    graph.write(out)

@@ -3,50 +3,113 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.converters.files.saved_model import SavedGraph
 from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.runtime.errors import ModelError
 from edgevision.runtime.spec import Preprocessing
 
 
-def save_float(model: Any, preprocessing: Preprocessing, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Network:
+    """A model of which nothing is known but that it can be called.
+
+    Attributes:
+        tracked: What holds its variables.
+        call: From one tensor of normalised pixels to the list of its outputs.
+        shape: Of its input, the batch first; None for what it leaves open. None when nothing is known of it.
+        dtype: Of its input.
+    """
+
+    tracked: Any
+    call: Callable[[Any], list[Any]]
+    shape: tuple[int | None, ...] | None
+    dtype: str
+
+
+def network_of(model: Any, name: str) -> Network:
+    """What a keras.Model of any kind, or a ``SavedGraph``, offers without its layers.
+
+    Args:
+        model: It only has to be callable.
+        name: What to call it in errors.
+
+    Raises:
+        ModelError: A SavedModel has no usable signature, or a Keras model takes several arrays.
+    """
+    import tensorflow as tf
+
+    if isinstance(model, SavedGraph):
+        signature = _signature(model.loaded, name)
+        ((key, spec),) = signature.structured_input_signature[1].items()
+        shape = None if spec.shape.rank is None else tuple(spec.shape)
+
+        def run(values: Any) -> list[Any]:
+            found: list[Any] = tf.nest.flatten(signature(**{key: values}))
+            return found
+
+        return Network(model.loaded, run, shape, str(spec.dtype.name))
+    return Network(model, lambda values: tf.nest.flatten(model(values, training=False)), _built(model, name), "float32")
+
+
+def _built(model: Any, name: str) -> tuple[int | None, ...] | None:
+    """The shape that a model was built or first called with, the batch open; None when it was not."""
+    found = (model.get_build_config() or {}) if model.built else {}
+    shape = found.get("input_shape")
+    if "shapes_dict" in found or (shape is not None and not all(size is None or type(size) is int for size in shape)):
+        raise ModelError(
+            f"{name} is no image classifier", expected="one input", got=str(found.get("shapes_dict", shape))
+        )
+    return None if shape is None else (None, *shape[1:])
+
+
+def _signature(loaded: Any, name: str) -> Any:
+    signature = dict(loaded.signatures).get("serving_default")
+    if signature is None:
+        raise ModelError(
+            f"{name} cannot be called",
+            expected="a SavedModel with the signature serving_default",
+            got=", ".join(loaded.signatures) or "no signature",
+            cure="export it again with model.export(...)",
+        )
+    taken = list(signature.structured_input_signature[1])
+    if len(taken) != 1:
+        raise ModelError(f"{name} is no image classifier", expected="one input", got=", ".join(taken) or "none")
+    return signature
+
+
+def save_float(network: Network, preprocessing: Preprocessing, folder: Path) -> Path:
     """Write a SavedModel that normalises pixels itself, with the batch fixed to 1.
 
     Args:
-        model: keras.Model of any kind (it only has to be callable), or path of a SavedModel folder.
+        network: One image in, one output.
         preprocessing: From raw pixels to what the model takes.
         folder: Where to write.
 
     Returns:
         ``folder``. Input "image" float32 (1, H, W, C), raw pixels 0..255; output "output" float32.
-
-    Raises:
-        ModelError: The SavedModel has no usable signature, or the model has several outputs.
     """
     import keras
     import tensorflow as tf
 
-    tracked = tf.saved_model.load(str(model)) if isinstance(model, str | Path) else model
-    answer = _signature(tracked, model) if isinstance(model, str | Path) else _call_of(model)
     # One number for all channels where it is one: TensorFlow can then move it into the first convolution, and no
     # quantiser spends a rounding on it.
     mean, scale = (_one_if_equal(item) for item in (preprocessing.mean, preprocessing.scale))
 
     def predict(image: Any) -> dict[str, Any]:
         pixels = image if not mean.any() else image - mean
-        values = tf.nest.flatten(answer(pixels if preprocessing.is_raw else pixels * scale))
-        if len(values) != 1:
-            raise ModelError("the model has several outputs", expected="one", got=str(len(values)))
-        return {OUTPUT: tf.cast(values[0], tf.float32)}
+        (values,) = network.call(pixels if preprocessing.is_raw else pixels * scale)
+        return {OUTPUT: tf.cast(values, tf.float32)}
 
     shape = (1, preprocessing.height, preprocessing.width, preprocessing.channels)
     archive = keras.export.ExportArchive()
-    archive.track(tracked)
+    archive.track(network.tracked)
     archive.add_endpoint("serving_default", predict, input_signature=[tf.TensorSpec(shape, tf.float32, name=INPUT)])
     archive.write_out(str(folder), verbose=False)
     return folder
@@ -54,22 +117,3 @@ def save_float(model: Any, preprocessing: Preprocessing, folder: Path) -> Path:
 
 def _one_if_equal(values: tuple[float, ...]) -> NDArray[np.float32]:
     return np.asarray(values[0] if len(set(values)) == 1 else values, np.float32)
-
-
-def _call_of(model: Any) -> Callable[[Any], Any]:
-    return lambda values: model(values, training=False)
-
-
-def _signature(loaded: Any, path: Any) -> Callable[[Any], Any]:
-    signature = dict(loaded.signatures).get("serving_default")
-    if signature is None:
-        raise ModelError(
-            f"{path} cannot be called",
-            expected="a SavedModel with the signature serving_default",
-            got=", ".join(loaded.signatures) or "no signature",
-            cure="export it again with model.export(...)",
-        )
-    taken = list(signature.structured_input_signature[1])
-    if len(taken) != 1:
-        raise ModelError(f"{path} is no image classifier", expected="one input", got=", ".join(taken) or "none")
-    return lambda values: signature(**{taken[0]: values})

@@ -20,8 +20,14 @@ _ALGORITHMS = {
     "ai-edge-quantizer, octav": "OCTAV",
     "ai-edge-quantizer, extremes": "MIN_MAX_UNIFORM_QUANT",
 }
+PACKAGE = "ai-edge-quantizer"
 METHODS = (*_ALGORITHMS, "TFLiteConverter")
 ACCURATE = "ai-edge-quantizer, extremes"
+
+
+def convert(saved_model: Path, out: Path) -> None:
+    """Write the float .tflite file (see the package's ``NativeQuantizer``)."""
+    out.write_bytes(_convert(saved_model, None))
 
 
 def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True, method: str | None = None) -> None:
@@ -42,7 +48,7 @@ def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True
     else:
         model = _convert(source, None) if source.is_dir() else source.read_bytes()
         out.write_bytes(_statically(model, batches, method))
-    _take_pixels(out)
+    take_pixels(out, out)
 
 
 def _convert(saved_model: Path, batches: Batches | None) -> bytes:
@@ -98,12 +104,16 @@ def _images(batches: Batches) -> Iterator[Any]:
             yield image[None].astype(np.float32)
 
 
-def _take_pixels(path: Path) -> None:
-    """Let the graph begin with uint8 pixels and end in float32, whatever 8-bit grids it has there; name both."""
+def take_pixels(source: Path, out: Path) -> None:
+    """Let the graph begin with uint8 pixels and end in float32, whatever 8-bit grids it has there; name both.
+
+    Raises:
+        ConversionError: It begins with neither 8-bit nor float values.
+    """
     from tensorflow.lite.python import schema_py_generated as schema
     from tensorflow.lite.tools import flatbuffer_utils
 
-    model = flatbuffer_utils.read_model(str(path))
+    model = flatbuffer_utils.read_model(str(source))
     graph = model.subgraphs[0]
     (inner,), (last,) = graph.inputs, graph.outputs
     if graph.tensors[inner].type not in (schema.TensorType.INT8, schema.TensorType.FLOAT32):
@@ -126,7 +136,7 @@ def _take_pixels(path: Path) -> None:
         graph.tensors[last].name = OUTPUT.encode()
     for signature in model.signatureDefs or []:
         signature.inputs[0].tensorIndex, signature.outputs[0].tensorIndex = graph.inputs[0], graph.outputs[0]
-    path.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    out.write_bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def _tensor(graph: Any, name: str, like: int, kind: int) -> int:

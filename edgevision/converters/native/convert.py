@@ -1,0 +1,129 @@
+"""A bundle of a model whose layers cannot be seen: each format quantised by itself, the same gate and report."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import itertools
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgevision.converters import native
+from edgevision.converters.check import check
+from edgevision.converters.export import open_artifact
+from edgevision.converters.finish import gate, write
+from edgevision.converters.native.export import native_export
+from edgevision.converters.native.opaque import AS_GIVEN, OpaqueModel
+from edgevision.converters.parity import Answers, answer, top1
+from edgevision.converters.provenance import provenance
+from edgevision.converters.quantize.observe import batch_size
+from edgevision.converters.samples import Samples
+from edgevision.runtime.bundle import Bundle
+from edgevision.runtime.errors import InputError
+from edgevision.runtime.manifest import Artifact, Manifest
+
+#: What each format can be made in here.
+PRECISIONS = ("int8", "float32")
+
+
+def convert_opaque(
+    source: OpaqueModel,
+    data: Samples,
+    out: Path,
+    wanted: Sequence[tuple[str, str]],
+    steps: Callable[[str], None],
+    *,
+    max_drop: float,
+    golden: str,
+    force: bool,
+) -> Bundle:
+    """The second half of ``convert``, by each format's own quantiser (``native``).
+
+    There is no quantised Keras model that an int8 file could be compared with: it has no parity, and the gate decides.
+
+    Args:
+        source: The model.
+        data: What calibrates and what judges.
+        out: Directory to write.
+        wanted: (format, precision) of each artifact.
+        steps: Called with each stage as it begins.
+        max_drop: Allowed loss against float, points.
+        golden: "real" or "synthetic".
+        force: Replace a bundle at ``out``.
+
+    Raises:
+        InputError: A precision is not made of such a model.
+        ConversionError: A converter or quantiser refused the model.
+        MissingPackageError: A quantiser is not installed.
+    """
+    others = [precision for _, precision in wanted if precision not in PRECISIONS]
+    if others:
+        raise InputError(
+            f"{source.name} has no visible layers: {others[0]} is not made of it", expected=" or ".join(PRECISIONS)
+        )
+    manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
+    size = batch_size(source.graph)
+    steps("quantising")
+    with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
+        folder = Path(name)
+        exported = native_export(
+            source,
+            manifest,
+            lambda: data.calibration.ranges.batches(size),
+            folder,
+            wanted,
+            tell=lambda item: steps(f"exporting {item}"),
+        )
+        sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
+        steps("checking")
+        answers = answer(source, None, sessions, data.judged.batches(size))
+        manifest = dataclasses.replace(
+            manifest,
+            artifacts=tuple(check(item, answers, manifest, data.targets, max_drop) for item in exported),
+            provenance=provenance(source, recipe(source, exported, answers, data), data, golden),
+        )
+        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop))
+        steps("writing the bundle")
+        return write(out, manifest, folder, source, data, answers, sessions, {}, golden, force)
+
+
+def recipe(source: OpaqueModel, exported: Sequence[Artifact], answers: Answers, data: Samples) -> dict[str, Any]:
+    """What was done, for the manifest: which tool quantised each format and why, and how far the files agree."""
+    assert source.scores is not None, "settled when it was read"
+    quantizers = {str(item.format): _quantizer(item.format) for item in exported if item.precision == "int8"}
+    classes = {
+        item.name: top1(next(iter(answers.artifacts[item.name].values())), source.scores, len(data.labels))
+        for item in exported
+        if item.precision == "int8"
+    }
+    pairs = itertools.combinations(classes, 2)
+    same = {f"{one}, {other}": float((classes[one] == classes[other]).mean()) for one, other in pairs}
+    return {
+        "name": "native",
+        "reason": source.reason,
+        "quantizers": quantizers,
+        "float32": "each format's own conversion of the same SavedModel",
+        "same_top1": same,
+        "scores_from": source.scores_from,
+        "notes": list(_notes(source, quantizers, same)),
+    }
+
+
+def _quantizer(format_name: str) -> dict[str, str]:
+    verbs = native.of(format_name)
+    return {"tool": verbs.PACKAGE, "version": importlib.metadata.version(verbs.PACKAGE), "setting": verbs.ACCURATE}
+
+
+def _notes(source: OpaqueModel, quantizers: dict[str, dict[str, str]], same: dict[str, float]) -> list[str]:
+    """The same in sentences, for people."""
+    told = "" if source.scores_from == AS_GIVEN else ", which may be wrong: --scores (scores=...) says what they are"
+    notes = [f"Outputs are taken for {source.scores}, by {source.scores_from}{told}"]
+    if quantizers:
+        tools = ", ".join(f"{name} by {made['tool']} {made['version']}" for name, made in quantizers.items())
+        notes = [f"Each format was quantised by itself, {tools} ({source.reason})", *notes]
+    if same:
+        notes.append("Same best class: " + "; ".join(f"{pair} {share:.2%}" for pair, share in same.items()))
+    return notes
