@@ -165,7 +165,7 @@ class Subclassed(keras.Model):  # type: ignore[misc]
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (Subclassed, "0 inputs and 0 outputs"),
+        (Subclassed, "does not say what it takes: expected an input"),
         (lambda: ["no", "model"], "0 inputs and 0 outputs"),
         (lambda: sequential(kl.Rescaling(0.1), kl.Flatten(), kl.Dense(2, activation="tanh")), "ends in tanh"),
     ],

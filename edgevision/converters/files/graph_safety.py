@@ -37,7 +37,7 @@ def check_graph(path: Path, content: bytes, trust: bool) -> None:
         raise ModelError(
             f"{path} cannot be read",
             expected="one graph with its objects, as TensorFlow 2 writes it",
-            got=f"{len(saved.meta_graphs)} graphs, as TensorFlow 1 writes them",
+            got=f"{len(saved.meta_graphs)}, or without objects, as TensorFlow 1 writes it",
             cure="load it in TensorFlow 2 and write it with tf.saved_model.save(...)",
         )
     found = dict.fromkeys(_more_than_computing(saved.meta_graphs[0]))

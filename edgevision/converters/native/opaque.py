@@ -160,6 +160,11 @@ def _classes(network: Network, name: str, preprocessing: Preprocessing) -> int:
     shapes = [tuple(getattr(item, "shape", ())) for item in found]
     if len(shapes) != 1 or len(shapes[0]) != 2 or shapes[0][0] != 1:
         raise _no_classifier(name, f"{len(shapes)} outputs {', '.join(map(str, shapes))}")
+    if not np.isfinite(np.asarray(found[0])).all():
+        cure = "train it again, with a smaller learning rate"
+        raise ModelError(
+            f"{name} answers what is no number", expected="finite values", got="NaN or infinity", cure=cure
+        )
     return int(shapes[0][1])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgevision.converters import native
-from edgevision.converters.native.source import save_float
+from edgevision.converters.native.source import network_of, save_float
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.errors import InputError
 from edgevision.runtime.preprocess import normalize
@@ -35,7 +35,7 @@ def test_subclassed_model_runs_on_raw_pixels(name: str, tmp_path: Path) -> None:
     model, p = Hidden(), named_preprocessing("torch", 12, 12)
     pixels = np.random.default_rng(0).integers(0, 256, (48, 12, 12, 3), np.uint8)
     exact = np.asarray(model(normalize(pixels, p)))
-    source, out = save_float(model, p, tmp_path / "float"), tmp_path / f"int8{SUFFIXES[name]}"
+    source, out = save_float(network_of(model, "hidden"), p, tmp_path / "float"), tmp_path / f"int8{SUFFIXES[name]}"
     native.of(name).quantize(source, lambda: [{"image": pixels}], out)
     weights = out.with_suffix(".bin").read_bytes() if name == "openvino" else None
     with open_session(name, out.read_bytes(), weights, 1) as session:
