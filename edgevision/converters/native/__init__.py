@@ -20,14 +20,16 @@ class NativeQuantizer(Protocol):
     """The verbs of one format.
 
     Attributes:
-        PACKAGE: Of the quantiser ``ACCURATE``, by its name in package registries.
+        PACKAGE: Of the ``CANDIDATES``, by its name in package registries.
         METHODS: Quantisers and settings by name; the first is its package's default.
         ACCURATE: The one that ``accurate=True`` takes.
+        CANDIDATES: Those that are tried on a model, of which the one nearest to float is kept: none wins everywhere.
     """
 
     PACKAGE: str
     METHODS: tuple[str, ...]
     ACCURATE: str
+    CANDIDATES: tuple[str, ...]
 
     def convert(self, saved_model: Path, out: Path) -> None:
         """Write the float model of this format.

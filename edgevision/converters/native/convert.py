@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgevision.converters import native
+from edgevision.converters import formats, native
 from edgevision.converters.check import check
 from edgevision.converters.export import open_artifact
 from edgevision.converters.finish import gate, write
-from edgevision.converters.native.export import native_export
+from edgevision.converters.formats.exported import OUTPUT
+from edgevision.converters.native.export import Chosen, native_export
 from edgevision.converters.native.opaque import AS_GIVEN, OpaqueModel
 from edgevision.converters.parity import Answers, answer, top1
 from edgevision.converters.provenance import provenance
@@ -23,10 +24,12 @@ from edgevision.converters.quantize.observe import batch_size
 from edgevision.converters.samples import Samples
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import Artifact, Manifest
+from edgevision.runtime.manifest import Manifest
 
 #: What each format can be made in here.
 PRECISIONS = ("int8", "float32")
+#: Images to choose a quantiser's setting on: each is run by every candidate of every format.
+_CHOICE = 100
 
 
 def convert_opaque(
@@ -69,13 +72,14 @@ def convert_opaque(
     steps("quantising")
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        exported = native_export(
+        exported, chosen = native_export(
             source,
             manifest,
             lambda: data.calibration.ranges.batches(size),
+            data.calibration.choice.head(_CHOICE),
             folder,
             wanted,
-            tell=lambda item: steps(f"exporting {item}"),
+            lambda item: steps(f"exporting {item}"),
         )
         sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
         steps("checking")
@@ -83,24 +87,23 @@ def convert_opaque(
         manifest = dataclasses.replace(
             manifest,
             artifacts=tuple(check(item, answers, manifest, data.targets, max_drop) for item in exported),
-            provenance=provenance(source, recipe(source, exported, answers, data), data, golden),
+            provenance=provenance(source, recipe(source, chosen, answers, len(data.labels)), data, golden),
         )
         manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop))
         steps("writing the bundle")
         return write(out, manifest, folder, source, data, answers, sessions, {}, golden, force)
 
 
-def recipe(source: OpaqueModel, exported: Sequence[Artifact], answers: Answers, data: Samples) -> dict[str, Any]:
+def recipe(source: OpaqueModel, chosen: Sequence[Chosen], answers: Answers, labels: int) -> dict[str, Any]:
     """What was done, for the manifest: which tool quantised each format and why, and how far the files agree."""
     assert source.scores is not None, "settled when it was read"
-    quantizers = {str(item.format): _quantizer(item.format) for item in exported if item.precision == "int8"}
-    classes = {
-        item.name: top1(next(iter(answers.artifacts[item.name].values())), source.scores, len(data.labels))
-        for item in exported
-        if item.precision == "int8"
-    }
+    classes = {}
+    for each in chosen:
+        name = f"int8{formats.SUFFIXES[each.format]}"
+        classes[name] = top1(answers.artifacts[name][OUTPUT], source.scores, labels)
     pairs = itertools.combinations(classes, 2)
     same = {f"{one}, {other}": float((classes[one] == classes[other]).mean()) for one, other in pairs}
+    quantizers = {str(each.format): _quantizer(each) for each in chosen}
     return {
         "name": "native",
         "reason": source.reason,
@@ -112,12 +115,13 @@ def recipe(source: OpaqueModel, exported: Sequence[Artifact], answers: Answers, 
     }
 
 
-def _quantizer(format_name: str) -> dict[str, str]:
-    verbs = native.of(format_name)
-    return {"tool": verbs.PACKAGE, "version": importlib.metadata.version(verbs.PACKAGE), "setting": verbs.ACCURATE}
+def _quantizer(chosen: Chosen) -> dict[str, Any]:
+    package = native.of(chosen.format).PACKAGE
+    made = {"tool": package, "version": importlib.metadata.version(package), "setting": chosen.method}
+    return {**made, "divergence_nats": chosen.errors}
 
 
-def _notes(source: OpaqueModel, quantizers: dict[str, dict[str, str]], same: dict[str, float]) -> list[str]:
+def _notes(source: OpaqueModel, quantizers: dict[str, dict[str, Any]], same: dict[str, float]) -> list[str]:
     """The same in sentences, for people."""
     told = "" if source.scores_from == AS_GIVEN else ", which may be wrong: --scores (scores=...) says what they are"
     notes = [f"Outputs are taken for {source.scores}, by {source.scores_from}{told}"]

@@ -25,6 +25,7 @@ _CALIBRATIONS = {
 PACKAGE = "onnxruntime"
 METHODS = (*_CALIBRATIONS, *with_nncf.METHODS)
 ACCURATE = "onnxruntime, per channel"
+CANDIDATES = (ACCURATE, "onnxruntime, per channel, percentile")
 _OPSET, _IR_VERSION = 15, 8
 
 

@@ -12,7 +12,7 @@ from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.backends.openvino import import_openvino
 
 PACKAGE = "nncf"
-METHODS, ACCURATE = with_nncf.METHODS, with_nncf.ACCURATE
+METHODS, ACCURATE, CANDIDATES = with_nncf.METHODS, with_nncf.ACCURATE, with_nncf.CANDIDATES
 
 
 def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True, method: str | None = None) -> None:

@@ -23,6 +23,7 @@ _ALGORITHMS = {
 PACKAGE = "ai-edge-quantizer"
 METHODS = (*_ALGORITHMS, "TFLiteConverter")
 ACCURATE = "ai-edge-quantizer, extremes"
+CANDIDATES = (ACCURATE, "ai-edge-quantizer")
 
 
 def convert(saved_model: Path, out: Path) -> None:

@@ -11,8 +11,11 @@ from edgevision.converters.formats.exported import INPUT
 from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.errors import InputError, MissingPackageError
 
-METHODS = ("NNCF", "NNCF, accurate", "NNCF, accurate, mixed", "NNCF, accurate, transformer")
+#: "extremes": ranges by what was seen at all instead of its default, the mean of the images' extremes, which clips.
+_EXTREMES = "NNCF, accurate, extremes"
+METHODS = ("NNCF", "NNCF, accurate", "NNCF, accurate, mixed", "NNCF, accurate, transformer", _EXTREMES)
 ACCURATE = "NNCF, accurate"
+CANDIDATES = (ACCURATE, _EXTREMES)
 
 
 def check_method(method: str) -> None:
@@ -55,4 +58,10 @@ def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -
         options["preset"] = nncf.QuantizationPreset.MIXED
     if "transformer" in method:
         options["model_type"] = nncf.ModelType.TRANSFORMER
+    if "extremes" in method:
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+        options["advanced_parameters"] = nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+        )
     return nncf.quantize(model, data, **options)
