@@ -10,7 +10,7 @@ from keras import layers as kl
 
 @keras.saving.register_keras_serializable("tests")
 class Hidden(keras.Model):  # type: ignore[misc]
-    """A small classifier of four classes, logits."""
+    """A small classifier of four classes, logits; takes images of any size."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -35,7 +35,7 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundle(hidden: Any, photos: Path, labelled: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """All six artifacts of the model in memory."""
     out = tmp_path_factory.mktemp("bundle") / "hidden.edge"
-    return convert(hidden, photos, out, preprocess="unit", evaluate=labelled, max_drop=10.0)
+    return convert(hidden, photos, out, preprocess="unit", labels=CLASSES, evaluate=labelled, max_drop=10.0)
 
 
 def test_six_artifacts_are_checked_and_judged(bundle: Bundle) -> None:
@@ -84,7 +84,7 @@ def test_lone_files_are_complete(name: str, bundle: Bundle, labelled: Path, tmp_
     for entry in bundle.artifact(name).files:
         shutil.copy(bundle.path / entry.name, tmp_path)
     embedded = inspect(tmp_path / name)["embedded"]
-    assert embedded["labels"] == sorted(CLASSES) and embedded["preprocessing"]["mean"] == [0.0, 0.0, 0.0]
+    assert embedded["labels"] == list(CLASSES) and embedded["preprocessing"]["mean"] == [0.0, 0.0, 0.0]
     files = sorted(labelled.rglob("*.png"))
     with edgevision.load(tmp_path / name) as predictor:
         right = np.mean([predictor(file).label == file.parent.name for file in files])
