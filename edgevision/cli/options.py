@@ -90,7 +90,7 @@ def limit_options(command: Command) -> Command:
             "--trust",
             is_flag=True,
             default=None,
-            help="Run code that came with a Keras model: Lambda layers, classes of other packages.",
+            help="Run code that came with a model: Lambda layers, other packages' classes, any operation of a graph.",
         ),
     ):
         command = option(command)

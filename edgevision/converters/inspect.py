@@ -7,7 +7,7 @@ from typing import Any
 
 from edgevision.converters import formats
 from edgevision.converters.child import inspect_file
-from edgevision.converters.formats.exported import Int8Share
+from edgevision.converters.formats.exported import INPUT, Int8Share
 from edgevision.converters.limits import Limits
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import BundleError, EdgevisionError, ModelError
@@ -111,11 +111,18 @@ def inspect_keras(model: str, trust: bool) -> dict[str, Any]:
     """
     from edgevision.converters.files import read_model
     from edgevision.converters.metadata import read_metadata
+    from edgevision.converters.native.opaque import is_opaque
+    from edgevision.converters.native.source import network_of
     from edgevision.converters.preflight import preflight
 
     path = Path(model)
     read = read_model(path, trust)
     metadata = read_metadata(path) if path.is_file() else None
+    found = to_plain(preflight(read, metadata))
+    if is_opaque(read):
+        network = network_of(read, path.name)
+        inputs = [{"name": INPUT, "shape": list(network.shape or ()), "dtype": network.dtype}]
+        return {"file": path.name, "inputs": inputs, "layers": [], "metadata": metadata, "preflight": found}
     layers = [
         {"name": layer.name, "kind": type(layer).__name__, "parameters": layer.count_params()} for layer in read.layers
     ]
@@ -126,5 +133,5 @@ def inspect_keras(model: str, trust: bool) -> dict[str, Any]:
         "parameters": read.count_params(),
         "layers": layers,
         "metadata": metadata,
-        "preflight": to_plain(preflight(read, metadata)),
+        "preflight": found,
     }

@@ -118,7 +118,7 @@ class Layers:
             raise BundleError(
                 f"{bundle.path} says nothing about its layers",
                 expected=f"a {LAYERS} in it",
-                got="a bundle without int8, or one that an older edgevision made",
+                got="a bundle without int8, of a model whose layers cannot be seen, or of an older edgevision",
                 cure="convert the model again, with int8 among --precision",
             )
         return from_plain(cls, json.loads(bundle.read(LAYERS)))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgevision.converters.native.opaque import is_opaque
 from edgevision.converters.preflight import layers, structure, weights
 from edgevision.converters.preflight.finding import Finding
 from edgevision.converters.quantize.fold import fold
@@ -24,9 +25,11 @@ def preflight(model: Any, metadata: dict[str, Any] | None = None) -> list[Findin
     """What to know before converting a model; nothing for one that int8 will not hurt.
 
     Args:
-        model: keras.Model.
+        model: keras.Model, or what ``files.read_model`` makes of a SavedModel without layers.
         metadata: What a trainer of ours stored beside it; None without.
     """
+    if is_opaque(model):
+        return [_without_layers(model)]
     found = structure.channels_first(model)
     try:
         ends, is_open = _ends(model)
@@ -50,6 +53,16 @@ def _ends(model: Any) -> tuple[Ends, bool]:
     except InputError:
         height, width = (*model.inputs[0].shape[1:3], None, None)[:2]
         return settle_ends(model, model.name, (height or _SIDE, width or _SIDE)), True
+
+
+def _without_layers(model: Any) -> Finding:
+    return Finding(
+        "opaque",
+        getattr(model, "name", "the model"),
+        "its layers cannot be seen, so every format is quantised by its own tool, and nothing can be said about them",
+        "the int8 files agree less with float and with each other",
+        "write it with keras.Model(inputs, outputs) and convert the .keras file",
+    )
 
 
 def _refusal(model: Any, error: Exception) -> Finding:

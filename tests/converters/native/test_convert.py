@@ -107,6 +107,8 @@ def test_an_exported_graph_in_the_child_process(graph: Path, photos: Path, tmp_p
     bundle = convert(graph, photos, tmp_path / "graph.edge", preprocess="unit", precisions=("int8",))
     assert bundle.manifest.provenance["recipe"]["reason"] == "a TensorFlow graph without Keras layers"
     assert bundle.manifest.provenance["source"]["name"] == "graph"
+    before = inspect(graph)
+    assert before["inputs"][0]["shape"] == [None, 16, 16, 3] and before["preflight"][0]["kind"] == "opaque"
     assert len(bundle.manifest.artifacts) == 3 and all(item.int8_macs == 1.0 for item in bundle.manifest.artifacts)
 
 

@@ -215,3 +215,12 @@ def test_every_kind_is_in_the_document_and_the_other_way_round() -> None:
     )
     used = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))
     assert used == set(re.findall(r"^\| `([a-z-]+)` \|", DOCUMENT.read_text(), re.MULTILINE))
+
+
+def test_a_model_whose_layers_cannot_be_seen() -> None:
+    class Hidden(keras.Model):  # type: ignore[misc]
+        def call(self, inputs: Any) -> Any:
+            return keras.ops.mean(inputs, axis=(1, 2))
+
+    (finding,) = preflight(Hidden(name="hidden"))
+    assert (finding.kind, finding.layer) == ("opaque", "hidden")
