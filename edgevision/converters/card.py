@@ -31,7 +31,7 @@ def model_card(name: str, manifest: Manifest) -> str:
         *_tensors(manifest),
     ]
     if manifest.gate is not None:
-        notes = [*manifest.provenance["recipe"].get("notes", ()), *_data(manifest, manifest.gate)]
+        notes = [*manifest.provenance.get("recipe", {}).get("notes", ()), *_data(manifest, manifest.gate)]
         lines += [_verdict(manifest.gate), "", *(f"- {line}." for line in notes), ""]
     if not is_classifier:
         return "\n".join([*lines, *signal_table(manifest.artifacts), ""])
