@@ -29,8 +29,7 @@ def gate_lines(gate: Gate) -> list[str]:
 
 
 def calibration_lines(manifest: Manifest) -> list[str]:
-    """How it was quantised, where there is something to say, what calibrated and fine-tuned; empty for bundles that
-    do not say."""
+    """How it was quantised, where there is something to say, what calibrated and fine-tuned; empty without."""
     notes = manifest.provenance.get("recipe", {}).get("notes", [])
     used = manifest.provenance.get("calibration", {}).get("used", {})
     if not used:

@@ -167,7 +167,8 @@ def convert_here(
     )
     data = open_samples(source, calibration, evaluate, labels, len(wanted) + 2)
     if isinstance(source, OpaqueModel):
-        return convert_opaque(source, data, Path(out), wanted, steps, max_drop=max_drop, golden=golden, force=force)
+        checks: dict[str, Any] = {"max_drop": max_drop, "golden": golden, "force": force, "finetune": finetune}
+        return convert_opaque(source, data, Path(out), wanted, steps, **checks)
     manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
     steps("quantising")
     quantized = _quantize(source, data.calibration)

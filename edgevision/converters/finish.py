@@ -46,7 +46,7 @@ class Steps:
 
 
 def gate(manifest: Manifest, data: Samples, max_drop: float, training: TrainingSamples | None = None) -> Gate:
-    """The verdict on a manifest's checked artifacts; ``training``: what it was fine-tuned with."""
+    """The verdict on a manifest's checked artifacts; ``training`` is what fine-tuning learned from."""
     images, judged = data.calibration, data.judged
     more = () if training is None else training.digests
     # Judging images that come from the calibration data itself are the same to look at, and may be the same.

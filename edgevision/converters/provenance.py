@@ -68,7 +68,7 @@ def provenance(
 
 
 def recipe(source: SourceModel, quantized: Quantized, finetuning: dict[str, Any] | None) -> dict[str, Any]:
-    """How the one quantised model was made; ``finetuning``: what that did, if it was asked for."""
+    """How the one quantised model was made, and fine-tuned."""
     error = "noise_share" if source.scores is None else "divergence_nats"
     return {
         "name": "static_wi8_ai8",

@@ -476,6 +476,6 @@ def test_the_stages_are_those_the_tests_interrupt(
     keras_file: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(module, "_write", lambda *_: None)
+    monkeypatch.setattr(module, "write", lambda *_: None)
     convert(keras_file, photos, tmp_path / "m.edge", progress=lambda stage, *_: seen.append(stage), **ONE)
     assert seen == STAGES

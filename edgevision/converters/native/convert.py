@@ -42,6 +42,7 @@ def convert_opaque(
     max_drop: float,
     golden: str,
     force: bool,
+    finetune: int = 0,
 ) -> Bundle:
     """The second half of ``convert``, by each format's own quantiser (``native``).
 
@@ -56,9 +57,10 @@ def convert_opaque(
         max_drop: Allowed loss against float, points.
         golden: "real" or "synthetic".
         force: Replace a bundle at ``out``.
+        finetune: Refused unless 0.
 
     Raises:
-        InputError: A precision is not made of such a model.
+        InputError: A precision is not made of such a model, or it is to be fine-tuned.
         ConversionError: A converter or quantiser refused the model.
         MissingPackageError: A quantiser is not installed.
     """
@@ -66,6 +68,11 @@ def convert_opaque(
     if others:
         raise InputError(
             f"{source.name} has no visible layers: {others[0]} is not made of it", expected=" or ".join(PRECISIONS)
+        )
+    if finetune:
+        raise InputError(
+            f"{source.name} cannot be fine-tuned in int8: its layers cannot be seen",
+            cure="leave --finetune out, or write it with keras.Model(inputs, outputs)",
         )
     manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
     size = batch_size(source.graph)

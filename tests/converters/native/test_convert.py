@@ -18,7 +18,7 @@ from edgevision.converters.native import onnx, with_nncf
 from edgevision.converters.parity import LIMITS_DB, sqnr_db
 from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.bundle import Bundle
-from edgevision.runtime.errors import ConversionError, MissingPackageError, UnsafeModelError
+from edgevision.runtime.errors import ConversionError, InputError, MissingPackageError, UnsafeModelError
 from tests.converters.models import CLASSES, pictures, write_folder
 
 ONE: dict[str, Any] = {"preprocess": "unit", "formats": ("onnx",), "precisions": ("int8",)}
@@ -131,6 +131,11 @@ def test_a_file_of_a_trusted_class(hidden: Any, photos: Path, tmp_path: Path, mo
     golden = bundle.golden()
     exact = np.asarray(hidden((golden.inputs["image"] / 255).astype(np.float32)))
     assert sqnr_db(exact, golden.outputs["int8.onnx"]["output"]) > 10
+
+
+def test_fine_tuning_is_refused(hidden: Any, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cannot be fine-tuned.*leave --finetune out"):
+        convert(hidden, photos, tmp_path / "x.edge", finetune=1, **ONE)
 
 
 def test_a_missing_quantiser(hidden: Any, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
