@@ -113,14 +113,14 @@ def compare(accuracies: Mapping[str, Accuracy], artifact: str, reference: str) -
 
 
 def compare_precisions(accuracies: Mapping[str, Accuracy]) -> tuple[Comparison, ...]:
-    """Every int8 artifact against the float32 one of its own format, else against the first float32 one there is.
+    """Every other artifact against the float32 one of its own format, else against the first float32 one there is.
 
     Artifact names begin with their precision: "int8.tflite", "float32.tflite".
     """
-    floats = [name for name in accuracies if name.startswith("float32")]
+    floats = [name for name in accuracies if name.startswith("float32.")]
     found = []
     for name in accuracies:
-        own = name.replace("int8", "float32", 1)
-        if name.startswith("int8") and floats:
+        own = f"float32.{name.partition('.')[2]}"
+        if name not in floats and floats:
             found.append(compare(accuracies, name, own if own in accuracies else floats[0]))
     return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgevision.runtime.backends import installed
 from edgevision.runtime.errors import BundleError, MissingPackageError
 from edgevision.runtime.manifest import Manifest
+from edgevision.runtime.needs import unmet
 
 #: Package to name in an error, per format.
 _PACKAGES = {"tflite": "ai-edge-litert", "onnx": "onnxruntime", "openvino": "openvino"}
@@ -26,6 +27,8 @@ def runnable(manifest: Manifest) -> tuple[tuple[str, ...], dict[str, str]]:
         for artifact in manifest.artifacts
         if artifact.name not in names
     }
+    skipped |= {item.name: reason for item in manifest.artifacts if item.name in names and (reason := unmet(item))}
+    names = tuple(name for name in names if name not in skipped)
     if not names:
         first = manifest.artifacts[0]
         raise MissingPackageError(_PACKAGES[first.format], f"to run {first.name}", first.format)

@@ -20,7 +20,7 @@ from edgevision.cli.options import (
     preprocess_option,
 )
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import Artifact, ModelFormat, Precision, Scores, to_plain
+from edgevision.runtime.manifest import Artifact, ModelFormat, Precision, Scores, Target, to_plain
 
 if TYPE_CHECKING:
     from edgevision.runtime.bundle import Bundle
@@ -46,7 +46,16 @@ GATE_FAILED = 3
 )
 @input_size_option("Size of the model's input, where the model leaves it open.")
 @click.option("--formats", callback=names(*get_args(ModelFormat)), help="[default: tflite,onnx,openvino]")
-@click.option("--precision", callback=names(*get_args(Precision)), help="[default: int8,float32]")
+@click.option(
+    "--precision",
+    callback=names(*get_args(Precision)),
+    help=f"Of {','.join(get_args(Precision))}.  [default: int8,float32]",
+)
+@click.option(
+    "--target",
+    type=click.Choice(get_args(Target)),
+    help="Processors it is for: any, x86 with VNNI, or ARM.  [default: any]",
+)
 @click.option("--max-drop", type=click.FloatRange(min=0), help="Points int8 may lose against float.  [default: 1.0]")
 @click.option(
     "--finetune",
@@ -76,6 +85,7 @@ def command(
     input_size: tuple[int, int] | None,
     formats: tuple[str, ...] | None,
     precision: tuple[str, ...] | None,
+    target: str | None,
     max_drop: float | None,
     finetune: int | None,
     finetune_data: str | None,
@@ -105,6 +115,7 @@ def command(
         input_size=input_size,
         formats=formats,
         precisions=precision,
+        target=target,
         max_drop=max_drop,
         finetune=finetune,
         finetune_data=finetune_data,
@@ -174,6 +185,8 @@ def summary(bundle: Bundle) -> str:
     gate = bundle.manifest.gate
     lines += [] if gate is None else gate_lines(gate)
     lines += calibration_lines(bundle.manifest)
+    for item in bundle.manifest.provenance.get("left_out", ()):
+        lines.append(f"left out: {item['precision']} in {item['format']}: {item['reason']}")
     lines.append(f"written: {bundle.path}" + ("" if passed(bundle) else ", marked as failed"))
     return "\n".join(lines)
 

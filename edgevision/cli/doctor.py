@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import click
@@ -34,14 +33,6 @@ _IMPORTS = {
 }
 _TIMEOUT_S = 120
 
-#: Words of /proc/cpuinfo -> instruction that multiplies and adds four pairs of 8-bit integers at once.
-_INT8_DOT = {
-    "avx512_vnni": "AVX-512 VNNI",
-    "avx_vnni": "AVX-VNNI",
-    "amx_int8": "AMX int8",
-    "asimddp": "dotprod",
-    "i8mm": "i8mm",
-}
 _X86 = ("x86_64", "AMD64", "i686")
 
 
@@ -64,34 +55,17 @@ def command(as_json: bool) -> int:
 def examine() -> dict[str, Any]:
     """Everything doctor knows, as plain values."""
     from edgevision.runtime.backends import installed
-    from edgevision.runtime.host import host_description
+    from edgevision.runtime.host import host_description, int8_instructions
 
     versions = {name: version for name, version in installed().items() if name in _IMPORTS}
     return {
         "edgevision": __version__,
         "host": host_description(),
-        "int8_dot_product": int8_instructions(_cpuinfo()),
+        "int8_dot_product": int8_instructions(),
         "engines": {name: _engine(name, version) for name, version in versions.items()},
         "extras": {name: _extra(name) for name in _PACKAGES},
         "telemetry": "off",
     }
-
-
-def int8_instructions(cpuinfo: str) -> list[str] | None:
-    """Names of the 8-bit dot-product instructions in the text of /proc/cpuinfo; None when it does not tell."""
-    words: set[str] = set()
-    for line in cpuinfo.splitlines():
-        key, _, value = line.partition(":")
-        if key.strip().lower() in ("flags", "features"):
-            words.update(value.split())
-    return [name for word, name in _INT8_DOT.items() if word in words] if words else None
-
-
-def _cpuinfo() -> str:
-    try:
-        return Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def _engine(name: str, version: str | None) -> dict[str, Any]:
@@ -164,5 +138,5 @@ def _int8_line(instructions: list[str] | None, machine: str) -> str:
     if instructions:
         return f"8-bit dot products in hardware ({', '.join(instructions)})"
     if machine in _X86:
-        return "no 8-bit dot product (VNNI): int8 gains little, and onnxruntime's int8 sums can saturate; run verify"
+        return "no 8-bit dot product (VNNI): int8 gains little; models that need VNNI run in onnxruntime alone, slower"
     return "no 8-bit dot product (dotprod): int8 gains less than on newer cores"

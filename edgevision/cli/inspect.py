@@ -12,6 +12,7 @@ from edgevision.cli.console import results
 from edgevision.cli.gate import calibration_lines, check_word, gate_lines
 from edgevision.cli.options import check_reports, force_option, given, json_option, limit_options
 from edgevision.runtime.manifest import Artifact, Manifest, to_plain
+from edgevision.runtime.needs import need_words
 from edgevision.runtime.spec import TensorSpec
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def describe(name: str, manifest: Manifest) -> str:
     lines += ["", text_table([_row(artifact) for artifact in manifest.artifacts])]
     for artifact in manifest.artifacts:
         lines += [f"{artifact.name} in float: {op.name} ({op.kind}), {op.reason}" for op in artifact.float_ops]
+        lines += [f"{artifact.name} needs {need_words(need)}" for need in artifact.needs]
     if manifest.provenance:
         lines += ["", "provenance", *plain_lines(manifest.provenance, "  ")]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edgevision.converters.flips import FLIPS
 from edgevision.runtime.manifest import Artifact, Gate, Manifest
+from edgevision.runtime.needs import need_words
 
 _HEAD = (
     "| artifact | KiB | multiply-accumulates in int8 | top-1 | float top-1 "
@@ -36,6 +37,7 @@ def model_card(name: str, manifest: Manifest) -> str:
     if not is_classifier:
         return "\n".join([*lines, *signal_table(manifest.artifacts), ""])
     lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
+    lines += [*(f"- {line}." for line in _needs(manifest)), ""] if _needs(manifest) else []
     lines += _top5(manifest.artifacts)
     return "\n".join([*lines, "Classes: " + ", ".join(manifest.labels), ""])
 
@@ -78,6 +80,15 @@ def _data(manifest: Manifest, gate: Gate) -> list[str]:
     if manifest.task == "classification":
         lines.append(f"Images that an artifact answers otherwise than the float model: {FLIPS}")
     return [*lines, *(f"**Warning**: {each}" for each in gate.warnings)]
+
+
+def _needs(manifest: Manifest) -> list[str]:
+    """What devices must have, and what was asked for and is not here."""
+    needs = [
+        f"{item.name} needs {' and '.join(map(need_words, item.needs))}" for item in manifest.artifacts if item.needs
+    ]
+    missing = manifest.provenance.get("left_out", ())
+    return [*needs, *(f"{item['precision']} in {item['format']} was left out: {item['reason']}" for item in missing)]
 
 
 def _top5(artifacts: tuple[Artifact, ...]) -> list[str]:

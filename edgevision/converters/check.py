@@ -29,7 +29,7 @@ def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Tar
         max_drop: Allowed loss, points.
     """
     exact, outputs = (_only(each) for each in (answers.source, answers.artifacts[artifact.name]))
-    reference = answers.quantized if artifact.precision == "int8" else answers.source
+    reference = answers.reference(artifact.precision)
     scores, classes = _scores(manifest), len(manifest.labels)
     # Without a quantised Keras model nothing is there that an int8 file should be like: the gate alone decides.
     parity = None if reference is None else compare(_only(reference), outputs, artifact.precision, scores, classes)

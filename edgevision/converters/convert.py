@@ -12,9 +12,10 @@ from typing import Any, get_args
 from edgevision.converters.calibration import CalibrationSet
 from edgevision.converters.check import check
 from edgevision.converters.child import convert_file
-from edgevision.converters.export import export_all, open_artifact
+from edgevision.converters.export import export_all, left_out, open_artifact
 from edgevision.converters.finetuning import check_finetuning, fine_tuned
 from edgevision.converters.finish import Progress, Steps, gate, write
+from edgevision.converters.formats import NOT_MADE
 from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.limits import Limits
 from edgevision.converters.native.convert import convert_opaque
@@ -32,8 +33,10 @@ from edgevision.converters.training_samples import TrainingSamples
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.bundle_writer import check_target
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision, Scores
+from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision, Scores, Target
 from edgevision.runtime.spec import Interpolation, ResizePolicy
+
+DEFAULT_PRECISIONS: tuple[Precision, ...] = ("int8", "float32")
 
 
 def convert(
@@ -50,7 +53,8 @@ def convert(
     interpolation: Interpolation = "bilinear",
     antialias: bool = True,
     formats: Sequence[str] = get_args(ModelFormat),
-    precisions: Sequence[str] = get_args(Precision),
+    precisions: Sequence[str] = DEFAULT_PRECISIONS,
+    target: Target = "any",
     max_drop: float = 1.0,
     finetune: int = 0,
     finetune_data: str | Path | None = None,
@@ -92,7 +96,12 @@ def convert(
         interpolation: "nearest", "bilinear", "bicubic" or "lanczos".
         antialias: Whether shrinking widens the kernel.
         formats: Any of "tflite", "onnx", "openvino".
-        precisions: Any of "int8", "float32".
+        precisions: Any of "int8", "dynamic-int8" (int8 weights, activations rounded by the engine if at all),
+            "float32", "float16", "int16x8" (int8 weights, int16 activations; TFLite alone has it). What a format does
+            not have is left out and named in the manifest's provenance.
+        target: Processors it is for: "any", "vnni" (x86 with 8-bit dot products) or "arm". On other x86 processors
+            8-bit sums can saturate in ONNX Runtime and OpenVINO. With "any" weights are rounded so that they cannot, if
+            that costs next to nothing; else the files say what they need, and the runtime sees to it.
         max_drop: Allowed loss against float, points (percent).
         finetune: Train the quantised model for up to so many passes, towards the labels of the calibration data if it
             has the model's classes, and the answers of the float model. Kept only if that brings it nearer to float on
@@ -118,7 +127,7 @@ def convert(
     """
     options = dict(locals())  # every argument as it was given
     limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"))
-    _check_options(formats, precisions, golden, max_drop)
+    _check_options(formats, precisions, target, golden, max_drop)
     check_finetuning(finetune, finetune_data, precisions)
     check_target(Path(out), force=force)
     if not isinstance(model, (str, Path)):
@@ -142,6 +151,7 @@ def convert_here(
     antialias: bool,
     formats: Sequence[str],
     precisions: Sequence[str],
+    target: Target,
     max_drop: float,
     finetune: int,
     finetune_data: str | Path | None,
@@ -151,7 +161,8 @@ def convert_here(
     progress: Progress | None,
 ) -> Bundle:
     """``convert`` in this process, without limits, once its options are checked."""
-    wanted = [(item, precision) for precision in precisions for item in formats]
+    asked = [(item, precision) for precision in precisions for item in formats]
+    wanted = [pair for pair in asked if pair not in NOT_MADE]
     steps = Steps(progress, 4 + finetune + len(wanted))
     steps("reading the model")
     source = load_source(
@@ -171,7 +182,7 @@ def convert_here(
         return convert_opaque(source, data, Path(out), wanted, steps, **checks)
     manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
     steps("quantising")
-    quantized = _quantize(source, data.calibration)
+    quantized = _quantize(source, data.calibration, target)
     training, tuning = None, None
     if finetune:
         training = TrainingSamples(source, data, calibration, finetune_data)
@@ -180,15 +191,25 @@ def convert_here(
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         exported = export_all(
-            source.graph, quantized, manifest, folder, wanted, lambda item: steps(f"exporting {item}")
+            source.graph,
+            quantized,
+            manifest,
+            folder,
+            wanted,
+            lambda item: steps(f"exporting {item}"),
+            lambda: data.calibration.ranges.batches(batch_size(source.graph)),
         )
         sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
         steps("checking")
-        answers = answer(source, quantized.model(), sessions, data.judged.batches(batch_size(source.graph)))
+        weights = quantized.weights_model() if {"dynamic-int8", "int16x8"} & {p for _, p in wanted} else None
+        judged = data.judged.batches(batch_size(source.graph))
+        answers = answer(source, quantized.model(), sessions, judged, weights)
         manifest = dataclasses.replace(
             manifest,
             artifacts=tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported),
-            provenance=provenance(source, recipe(source, quantized, tuning), data, golden, quantized.convergence),
+            provenance=provenance(
+                source, recipe(source, quantized, tuning), data, golden, quantized.convergence, left_out(asked)
+            ),
         )
         manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, training))
         extra = {}
@@ -198,10 +219,13 @@ def convert_here(
         return write(Path(out), manifest, folder, source, data, answers, sessions, extra, golden, force)
 
 
-def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: str, max_drop: float) -> None:
+def _check_options(
+    formats: Sequence[str], precisions: Sequence[str], target: str, golden: str, max_drop: float
+) -> None:
     choices = (
         ("formats", formats, get_args(ModelFormat)),
         ("precisions", precisions, get_args(Precision)),
+        ("target", (target,), get_args(Target)),
         ("golden", (golden,), ("real", "synthetic")),
     )
     for name, given, known in choices:
@@ -210,15 +234,22 @@ def _check_options(formats: Sequence[str], precisions: Sequence[str], golden: st
             raise InputError(
                 f"{name} is not usable", expected="one or more of " + ", ".join(known), got=", ".join(given) or "none"
             )
+    reasons = {NOT_MADE.get((item, precision)) for precision in precisions for item in formats}
+    if None not in reasons:
+        raise InputError(
+            "the formats have none of the precisions",
+            got=f"{', '.join(precisions)} in {', '.join(formats)}",
+            cure="; ".join(sorted(map(str, reasons))),
+        )
     if not 0 <= max_drop <= 100:
         raise InputError("max_drop is not usable", expected="points from 0 to 100", got=str(max_drop))
 
 
-def _quantize(source: SourceModel, images: CalibrationSet | TensorSet) -> Quantized:
+def _quantize(source: SourceModel, images: CalibrationSet | TensorSet, target: Target) -> Quantized:
     size = batch_size(source.graph)
     correction = images.ranges.head(images_to_correct(source.graph))
     ranges, choice = (lambda: images.ranges.batches(size)), (lambda: images.choice.batches(size))
-    return quantize(source.graph, source.scores, ranges, correction, choice)
+    return quantize(source.graph, source.scores, ranges, correction, choice, target)
 
 
 def _checked(

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import cast
 
 from edgevision.converters import formats
-from edgevision.converters.formats.exported import Int8Share, Source
+from edgevision.converters.formats.exported import Int8Share, Kernel, Source, by_layer
 from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.observe import Batches
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import file_entry
 from edgevision.runtime.embedded import essentials
 from edgevision.runtime.errors import ConversionError, EdgevisionError
 from edgevision.runtime.manifest import Artifact, FloatOp, Manifest, ModelFormat, Precision
+from edgevision.runtime.needs import wants_exact_sums
 from edgevision.runtime.session import Session
 from edgevision.runtime.spec import TensorSpec
 
@@ -28,6 +30,7 @@ def export_all(
     folder: Path,
     wanted: Sequence[tuple[str, str]],
     tell: Callable[[str], None],
+    batches: Batches | None = None,
 ) -> list[Artifact]:
     """Write the files into ``folder``.
 
@@ -38,13 +41,19 @@ def export_all(
         folder: Where to write.
         wanted: (format, precision) of each artifact.
         tell: Called with each artifact's name before it is made.
+        batches: Calibration images, for "int16x8": called once per pass, yields uint8 (n, H, W, C).
 
     Raises:
         ConversionError: An exporter refused the model.
     """
+    exact = Source(graph, None, folder)
+    weights = Source(quantized.graph, None, folder, asked="dynamic-int8", batches=batches)
     sources = {
-        "float32": Source(graph, None, folder),
         "int8": Source(quantized.graph, quantized.ranges, folder, quantized.logits),
+        "dynamic-int8": weights,
+        "int16x8": weights.stored_in("int16x8"),
+        "float32": exact,
+        "float16": exact.stored_in("float16"),
     }
     artifacts = []
     for format_name, precision in wanted:
@@ -100,7 +109,8 @@ def describe(
         kept: Layers known to be in float; named instead of the operators they became.
     """
     exporter = formats.of(format_name)
-    share = Int8Share.of(exporter.kernels(path))
+    kernels = exporter.kernels(path)
+    share = Int8Share.of(kernels)
     artifact = Artifact(
         path.name,
         cast(ModelFormat, format_name),
@@ -110,11 +120,22 @@ def describe(
         outputs=tensors[1],
         int8_macs=share.macs,
         int8_weight_bytes=share.weight_bytes,
-        float_ops=_float_rest(kept, share) if precision == "int8" else (),
+        float_ops=_float_rest(kept, kernels, precision),
+        needs=exporter.needs(path),
+        float16_weight_bytes=share.float16_weight_bytes,
     )
     exporter.embed(path, essentials(manifest, artifact))
     paths = [path, path.with_suffix(".bin")] if format_name == "openvino" else [path]
     return dataclasses.replace(artifact, files=tuple(file_entry(item.name, item.read_bytes()) for item in paths))
+
+
+def left_out(asked: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
+    """Of the (format, precision) pairs those that the format does not have, and why."""
+    return [
+        {"format": item, "precision": precision, "reason": formats.NOT_MADE[item, precision]}
+        for item, precision in asked
+        if (item, precision) in formats.NOT_MADE
+    ]
 
 
 def kept_in_float(graph: Graph) -> list[FloatOp]:
@@ -123,13 +144,20 @@ def kept_in_float(graph: Graph) -> list[FloatOp]:
     return [FloatOp(op.name, type(op.config["operation"]).__name__, op.config["reason"]) for op in kept]
 
 
-def _float_rest(kept: Sequence[FloatOp], share: Int8Share) -> tuple[FloatOp, ...]:
-    """Layers kept in float, and whatever else the file multiplies in float."""
+def _float_rest(kept: Sequence[FloatOp], kernels: Sequence[Kernel], precision: Precision) -> tuple[FloatOp, ...]:
+    """Layers kept in float, and whatever else the file holds in float although the precision's name says otherwise."""
+    if precision in ("float32", "float16"):
+        return ()
+    if precision != "int8":  # activations are not 8-bit in any case
+        wide = [kernel for kernel in kernels if kernel.stored not in ("int8", "")]
+        return by_layer(wide, "its weights are not stored in 8 bits")
+    rest = by_layer([kernel for kernel in kernels if not kernel.is_int8], "an operand is not 8-bit")
     names = {item.name for item in kept}
-    return (*kept, *(item for item in share.float_ops if item.name.removesuffix("_1") not in names))
+    return (*kept, *(item for item in rest if item.name.removesuffix("_1") not in names))
 
 
 def open_artifact(artifact: Artifact, folder: Path) -> Session:
     """The artifact in its engine, on one thread: results do not depend on it, and other work goes on beside it."""
     parts = [(folder / entry.name).read_bytes() for entry in artifact.files]
-    return open_session(artifact.format, parts[0], parts[1] if len(parts) > 1 else None, 1)
+    weights, exact_sums = parts[1] if len(parts) > 1 else None, wants_exact_sums(artifact)
+    return open_session(artifact.format, parts[0], weights, 1, exact_sums=exact_sums)

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 from edgevision.converters.calibration_report import CalibrationReport
@@ -38,6 +39,7 @@ def provenance(
     data: Samples,
     golden: str,
     convergence: Convergence | None = None,
+    left_out: Sequence[dict[str, str]] = (),
 ) -> dict[str, Any]:
     """Plain values for the manifest: hashes, recipe, what calibrated, tool versions, time (UTC).
 
@@ -47,6 +49,7 @@ def provenance(
         data: What calibrated and what judged.
         golden: "real" or "synthetic".
         convergence: How far the ranges settled, if that was measured.
+        left_out: What was asked for and is not made, and why.
     """
     images = data.calibration
     return {
@@ -62,6 +65,7 @@ def provenance(
         "evaluation": data.evaluation,
         "golden": golden,
         "recipe": recipe,
+        "left_out": list(left_out),
         "versions": {"python": platform.python_version(), **_versions()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
@@ -72,7 +76,8 @@ def recipe(source: SourceModel, quantized: Quantized, finetuning: dict[str, Any]
     error = "noise_share" if source.scores is None else "divergence_nats"
     return {
         "name": "static_wi8_ai8",
-        "weights": "int8, symmetric, per output channel",
+        "weights": "int8, symmetric, per output channel"
+        + (", in pairs that saturate nowhere" if quantized.is_pair_safe else ""),
         "activations": "uint8 grid, asymmetric, per tensor",
         "ranges": quantized.ranges_by,
         "rounding": quantized.rounding,

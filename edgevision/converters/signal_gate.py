@@ -45,7 +45,7 @@ def check_signals(artifact: Artifact, answers: Answers, graph: Graph, limit_db: 
         limit_db: Least SQNR of every output against float, decibel.
     """
     outputs = answers.artifacts[artifact.name]
-    reference = answers.quantized if artifact.precision == "int8" else answers.source
+    reference = answers.reference(artifact.precision)
     assert reference is not None, "models of the task tensors have layers"
     parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision])
     is_exact = artifact.precision == "float32" and parity.passed

@@ -8,6 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+X86 = ("x86_64", "AMD64", "i686")
+#: Words of /proc/cpuinfo -> instruction that multiplies and adds four pairs of 8-bit integers at once.
+_INT8_DOT = {
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx_vnni": "AVX-VNNI",
+    "amx_int8": "AMX int8",
+    "asimddp": "dotprod",
+    "i8mm": "i8mm",
+}
+
 _CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -36,6 +46,21 @@ def host_description() -> dict[str, Any]:
         "os": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
+
+
+def int8_instructions() -> list[str] | None:
+    """Names of the 8-bit dot-product instructions this processor has; None when the system does not tell."""
+    words: set[str] = set()
+    for line in _text("/proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() in ("flags", "features"):
+            words.update(value.split())
+    return [name for word, name in _INT8_DOT.items() if word in words] if words else None
+
+
+def lacks_vnni() -> bool:
+    """Whether this is an x86 processor whose 8-bit sums may saturate. Where the system does not tell, it is not."""
+    return platform.machine() in X86 and int8_instructions() == []
 
 
 def _text(path: str | Path) -> str:

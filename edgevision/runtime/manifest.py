@@ -15,8 +15,12 @@ from edgevision.runtime.spec import Preprocessing, TensorSpec
 SCHEMA_VERSION = 2
 
 Value = TypeVar("Value")
-Precision = Literal["int8", "float32"]
+#: In the order in which they are preferred where nothing was measured; "dynamic-int8": weights in int8, activations
+#: rounded by the engine if at all; "int16x8": weights in int8, activations in int16.
+Precision = Literal["int8", "dynamic-int8", "float32", "float16", "int16x8"]
 ModelFormat = Literal["tflite", "onnx", "openvino"]
+#: Processors a bundle is made for: not known, x86 with VNNI, or ARM.
+Target = Literal["any", "vnni", "arm"]
 Scores = Literal["logits", "probabilities", "sigmoid_logits", "sigmoid"]
 #: "undecided": what was lost is within the allowed drop, but there are too few images to be sure.
 Verdict = Literal["pass", "fail", "undecided"]
@@ -134,7 +138,7 @@ class Artifact:
     Attributes:
         name: File name of the model, e.g. "int8.tflite"; also its name on the command line.
         format: Which backend runs it.
-        precision: "int8" or "float32".
+        precision: "int8", "dynamic-int8", "float32", "float16" or "int16x8".
         files: The model file first, then what belongs to it (an OpenVINO .bin).
         inputs: Tensors to feed. dtype uint8 means raw pixels: the normalisation is in the graph.
         outputs: Tensors that come back.
@@ -143,6 +147,8 @@ class Artifact:
         float_ops: Operators with weights or arithmetic that stay in float, with the reason.
         parity: Against the Keras model it came from.
         agreement: Against the float Keras model, judged by the gate.
+        needs: What a device must have to run it rightly (``runtime.needs``), e.g. "vnni" or "tflite>=2.17".
+        float16_weight_bytes: Share of weight bytes stored as float16, counted in the file, 0..1.
     """
 
     name: str
@@ -156,6 +162,8 @@ class Artifact:
     float_ops: tuple[FloatOp, ...] = ()
     parity: Parity | None = None
     agreement: Agreement | None = None
+    needs: tuple[str, ...] = ()
+    float16_weight_bytes: float = 0.0
 
     @property
     def passed(self) -> bool:

@@ -13,6 +13,7 @@ from edgevision.runtime.backends import check_backend, open_session
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.choice import choose
 from edgevision.runtime.errors import BundleError, ImageError
+from edgevision.runtime.needs import wants_exact_sums
 from edgevision.runtime.preprocess import normalize, resize
 from edgevision.runtime.results import Classification
 from edgevision.runtime.tasks.classification import scores_from
@@ -136,7 +137,7 @@ def load(
         path: The NAME.edge directory or the model file.
         backend: "tflite", "onnx" or "openvino"; None takes the first that is installed, in that order.
             "null" runs no engine at all and answers zeros.
-        precision: "int8" or "float32"; None prefers int8.
+        precision: "int8", "dynamic-int8", "float32", "float16" or "int16x8"; None prefers them in this order.
         threads: How many threads to compute with; None lets the backend choose.
         artifact: Name of one artifact, e.g. "int8.onnx"; even one that failed its checks, with a warning.
 
@@ -210,7 +211,8 @@ def _open(chosen: Artifact, parts: list[bytes], backend: str | None, threads: in
         from edgevision.runtime.backends.null import describe_model
 
         return open_session("null", describe_model(chosen.inputs, chosen.outputs), None, threads)
-    return open_session(chosen.format, parts[0], parts[1] if len(parts) > 1 else None, threads)
+    exact_sums = wants_exact_sums(chosen)
+    return open_session(chosen.format, parts[0], parts[1] if len(parts) > 1 else None, threads, exact_sums=exact_sums)
 
 
 def _check_fit(session: Session, manifest: Manifest) -> tuple[Preprocessing, Scores]:

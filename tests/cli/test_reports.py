@@ -161,17 +161,3 @@ def test_doctor_on_a_python_without_wheels(run: Run, monkeypatch: pytest.MonkeyP
 )
 def test_doctor_survives_what_an_engine_does(code: str, problem: str) -> None:
     assert doctor._import_problem(code) == problem
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("flags\t\t: fpu sse avx512_vnni amx_int8\n", ["AVX-512 VNNI", "AMX int8"]),
-        ("flags\t\t: fpu sse avx2\n", []),
-        ("Features\t: fp asimd asimddp\n", ["dotprod"]),
-        ("Features\t: fp asimd\n", []),
-        ("", None),
-    ],
-)
-def test_int8_instructions(text: str, found: list[str] | None) -> None:
-    assert doctor.int8_instructions(text) == found

@@ -11,7 +11,7 @@ import pytest
 
 from edgevision.benchmarks.verify import _compared, allowed, flips, verify
 from edgevision.runtime.errors import BackendError, BundleDamagedError, BundleError
-from edgevision.runtime.manifest import Artifact
+from edgevision.runtime.manifest import Artifact, Precision
 from tests import tiny
 from tests.cli.conftest import Run
 
@@ -85,7 +85,7 @@ def test_a_bundle_without_golden_outputs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("int8", 0.5), ("float32", 0.01)])
-def test_the_tolerance_is_a_share_of_the_range(precision: str, tolerance: float) -> None:
+def test_the_tolerance_is_a_share_of_the_range(precision: Precision, tolerance: float) -> None:
     assert allowed(np.array([[-4, 0], [1, 6]], np.float32), precision) == pytest.approx(tolerance)
     assert allowed(np.array([[1, 1]], np.float32), precision) == 1e-5
 

@@ -17,6 +17,8 @@ import pytest
 from keras import layers as kl
 
 import edgevision
+from edgevision.benchmarks.verify import verify
+from edgevision.cli.convert import summary
 from edgevision.converters import convert as module
 from edgevision.converters import formats
 from edgevision.converters.convert import convert
@@ -121,6 +123,36 @@ def test_three_int8_artifacts_are_one_model(bundle: Bundle) -> None:
         np.testing.assert_allclose(outputs[name], outputs["float32.onnx"], atol=1e-4)
 
 
+def test_more_precisions_and_what_a_format_lacks(keras_file: Path, photos: Path, tmp_path: Path) -> None:
+    precisions = ("float16", "int16x8", "dynamic-int8")
+    made = convert(keras_file, photos, tmp_path / "m.edge", formats=("tflite", "openvino"), precisions=precisions)
+    names = [item.name for item in made.manifest.artifacts]
+    assert names == ["float16.tflite", "float16.xml", "int16x8.tflite", "dynamic-int8.tflite", "dynamic-int8.xml"]
+    assert made.manifest.gate is not None and made.manifest.gate.passed
+    for item in made.manifest.artifacts:
+        assert item.parity is not None and item.parity.sqnr_db >= LIMITS_DB[item.precision]
+    (left,) = made.manifest.provenance["left_out"]
+    assert (left["format"], left["precision"]) == ("openvino", "int16x8")
+    card = (made.path / "README.md").read_text()
+    assert "int16x8 in openvino was left out" in card and "dynamic-int8.tflite needs TensorFlow Lite 2.17" in card
+    assert "left out: int16x8 in openvino" in summary(made)
+    assert verify(made.path).passed
+    with edgevision.load(made.path) as predictor:
+        assert predictor.artifact.name == "dynamic-int8.tflite"
+
+
+def test_a_bundle_for_any_processor_or_one(keras_file: Path, photos: Path, tmp_path: Path) -> None:
+    found = {}
+    for target in ("any", "vnni"):
+        made = convert(keras_file, photos, tmp_path / f"{target}.edge", target=target, **ONE)
+        errors = made.manifest.provenance["recipe"]["divergence_nats"]
+        found[target] = (made.manifest.artifacts[0].needs, any("pair-safe" in name for name in errors))
+        is_safe = "saturate" in made.manifest.provenance["recipe"]["weights"]
+        assert (made.manifest.artifacts[0].needs == ()) == is_safe
+        assert ("needs VNNI" in (made.path / "README.md").read_text()) != is_safe
+    assert found["vnni"] == (("vnni",), False) and found["any"][1]
+
+
 @pytest.mark.parametrize("name", ["int8.tflite", "int8.onnx", "int8.xml", "float32.onnx"])
 def test_the_bundle_predicts(name: str, bundle: Bundle, labelled: Path) -> None:
     files = sorted(labelled.rglob("*.png"))
@@ -154,7 +186,8 @@ def test_provenance_is_enough_to_make_it_again(bundle: Bundle, keras_file: Path)
     assert plain["evaluation"]["images"] == 60 and plain["golden"] == "real"
     recipe = plain["recipe"]
     assert recipe["name"] == "static_wi8_ai8" and recipe["ranges"] in ("min-max", "least-squares", "99.99 %")
-    tried, chosen = recipe["divergence_nats"], f"{recipe['ranges']}, {recipe['rounding']}"
+    tried, chosen = dict(recipe["divergence_nats"]), f"{recipe['ranges']}, {recipe['rounding']}"
+    assert tried.pop(f"{chosen}, pair-safe") > 0
     assert len(tried) == 7 and tried[chosen] == min(tried.values())
     assert plain["versions"]["keras"] == keras.__version__
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", plain["created"])
@@ -303,7 +336,9 @@ def test_max_drop_is_what_the_gate_allows(keras_file: Path, photos: Path, labell
         ({"formats": ("tensorrt",)}, "formats.*expected one or more of tflite, onnx, openvino, got tensorrt"),
         ({"formats": ()}, "formats.*got none"),
         ({"formats": ("onnx", "onnx")}, "formats"),
-        ({"precisions": ("int4",)}, "precisions.*expected one or more of int8, float32, got int4"),
+        ({"precisions": ("int4",)}, "precisions.*expected one or more of int8, .*, got int4"),
+        ({"precisions": ("int16x8",), "formats": ("onnx", "openvino")}, "none of the precisions.*no kernels"),
+        ({"target": "x86"}, "target.*expected one or more of any, vnni, arm"),
         ({"golden": "none"}, "golden.*expected one or more of real, synthetic"),
         ({"max_drop": -1}, "max_drop.*from 0 to 100"),
         ({"max_drop": float("nan")}, "max_drop.*got nan"),

@@ -59,3 +59,21 @@ def test_without_proc_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "_text", lambda _: "")
     assert host.host_description()["cpu"]
     assert host.available_cpus() >= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("flags\t\t: fpu sse avx512_vnni amx_int8\n", ["AVX-512 VNNI", "AMX int8"]),
+        ("flags\t\t: fpu sse avx2\n", []),
+        ("Features\t: fp asimd asimddp\n", ["dotprod"]),
+        ("Features\t: fp asimd\n", []),
+        ("", None),
+    ],
+)
+def test_int8_instructions(monkeypatch: pytest.MonkeyPatch, text: str, found: list[str] | None) -> None:
+    monkeypatch.setattr(host, "_text", lambda path: text)
+    assert host.int8_instructions() == found
+    for machine in ("x86_64", "aarch64"):
+        monkeypatch.setattr("platform.machine", lambda machine=machine: machine)
+        assert host.lacks_vnni() == (machine == "x86_64" and found == [])

@@ -78,10 +78,10 @@ def gate_sentence(report: Report) -> str:
     basis = "of float" if gate.basis == "accuracy" else "of full agreement with float"
     if gate.verdict == "undecided":
         few = f"{gate.words[0].upper()}{gate.words[1:]}."
-        return f"Gate undecided: every int8 artifact was seen within {limit} {basis} on {gate.images} images. {few}"
+        return f"Gate undecided: every artifact was seen within {limit} {basis} on {gate.images} images. {few}"
     if gate.passed:
-        return f"Gate passed: every int8 artifact stayed within {limit} {basis} on {gate.images} images."
-    return f"Gate failed: an int8 artifact fell more than {limit} short {basis} on {gate.images} images."
+        return f"Gate passed: every artifact stayed within {limit} {basis} on {gate.images} images."
+    return f"Gate failed: an artifact fell more than {limit} short {basis} on {gate.images} images."
 
 
 def gate_word(gate: Gate) -> str:

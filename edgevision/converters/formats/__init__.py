@@ -2,7 +2,8 @@
 
 ``export(source, path)`` writes the model file; ``embed(path, text)`` puts the essentials into it;
 ``kernels(path)`` lists its multiply-accumulate operators and whether they are int8, read from the file;
-``executed(path)`` lists the operators the engine really runs, (type, whether int8), read from the loaded engine.
+``executed(path)`` lists the operators the engine really runs, (type, whether int8), read from the loaded engine;
+``needs(path)`` says what a device must have to run it rightly, read from the file.
 """
 
 from __future__ import annotations
@@ -15,6 +16,13 @@ from edgevision.converters.formats.exported import Kernel, Source
 
 #: format -> suffix of its model file
 SUFFIXES = {"tflite": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
+
+
+#: (format, precision) that is not made -> why.
+NOT_MADE = {
+    ("onnx", "int16x8"): "ONNX Runtime has no kernels for 16-bit activations: it would compute in float, slower",
+    ("openvino", "int16x8"): "OpenVINO has no kernels for 16-bit activations",
+}
 
 
 class Format(Protocol):
@@ -31,6 +39,9 @@ class Format(Protocol):
 
     def executed(self, path: Path) -> list[tuple[str, bool]]:
         """Multiply-accumulate operators of the engine's loaded graph: (type, whether int8)."""
+
+    def needs(self, path: Path) -> tuple[str, ...]:
+        """What a device must have to run the file rightly (``runtime.needs``)."""
 
 
 def of(name: str) -> Format:

@@ -16,6 +16,8 @@ import numpy as np
 
 from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.formats.onnx_graph import OnnxGraph
+from edgevision.converters.formats.onnx_weights import store_in_int8, stored_constant, to_float16
+from edgevision.converters.quantize.pairs import saturates
 from edgevision.converters.quantize.weights import to_grid
 from edgevision.runtime.errors import ConversionError
 
@@ -44,11 +46,17 @@ def export(source: Source, path: Path) -> None:
     graph.renumber()
     if len(source.graph.outputs) == 1:  # a single one has no name of its own yet
         graph.rename_output(*source.graph.outputs)
-    if source.ranges is not None:
+    products = [node for node in graph.nodes if node.op_type in _KERNELS]
+    if source.precision == "int8":
         for name in source.pixel_inputs:
             _take_pixels(graph, name)
-        for node in [node for node in graph.nodes if node.op_type in _KERNELS]:
+        for node in products:
             _quantize_constants(graph, node)
+    elif source.precision == "dynamic-int8":
+        for node in products:
+            store_in_int8(graph, node)
+    elif source.precision == "float16":
+        graph = to_float16(graph)
     graph.model.ir_version = _IR_VERSION
     graph.write(path)
 
@@ -69,9 +77,8 @@ def kernels(path: Path) -> list[Kernel]:
     shapes = graph.shapes()
     found = []
     for node in graph.nodes:
-        if node.op_type in _KERNELS:
-            constant = _dequantized(graph, node.input[1])
-            weights = graph.constant(constant or node.input[1])
+        if node.op_type in (*_KERNELS, "MatMulInteger"):
+            weights = stored_constant(graph, node.input[1])
             transposed = node.op_type == "ConvTranspose"
             size = shapes[node.input[0]] if transposed else shapes[node.output[0]]
             if node.op_type in ("Conv", "ConvTranspose"):
@@ -79,10 +86,32 @@ def kernels(path: Path) -> list[Kernel]:
             else:
                 per_value = shapes[node.input[0]][-1]
             # The second operand is a stored kernel or, in attention, another value.
-            is_int8 = all(_is_integer_value(graph, name) for name in node.input[:2])
+            is_int8 = node.op_type == "MatMulInteger" or all(_is_integer_value(graph, i) for i in node.input[:2])
             weight_bytes = 0 if weights is None else weights.nbytes
-            found.append(Kernel(node.name, node.op_type, math.prod(size) * per_value, weight_bytes, is_int8))
+            stored = "" if weights is None else weights.dtype.name
+            found.append(Kernel(node.name, node.op_type, math.prod(size) * per_value, weight_bytes, is_int8, stored))
     return found
+
+
+def needs(path: Path) -> tuple[str, ...]:
+    """ "vnni" where pairs of weights of an integer kernel overflow without it."""
+    graph = OnnxGraph.read(path)
+    for node in graph.nodes:
+        if node.op_type == "MatMulInteger" or (node.op_type in _KERNELS and _is_integer_value(graph, node.input[0])):
+            stored = stored_constant(graph, node.input[1])
+            if stored is not None and stored.dtype == np.int8 and saturates(_by_output(graph, node, stored)):
+                return ("vnni",)
+    return ()
+
+
+def _by_output(graph: OnnxGraph, node: Any, stored: Any) -> Any:
+    """A stored kernel as (outputs, inputs, *window)."""
+    if node.op_type == "Conv":
+        return stored
+    if node.op_type == "ConvTranspose":
+        return stored.swapaxes(0, 1)
+    is_transposed = any(item.name == "transB" and item.i for item in node.attribute)
+    return stored if is_transposed else np.moveaxis(stored, -1, 0)
 
 
 def executed(path: Path) -> list[tuple[str, bool]]:
@@ -127,15 +156,6 @@ def _quantize_constants(graph: OnnxGraph, node: Any) -> None:
     steps = scale.ravel().astype(np.float64) * step
     counts = np.clip(np.rint(bias.ravel() / steps), -(2**31) + 1, 2**31 - 1)
     node.input[2] = graph.dequantize(node, counts.astype(np.int32), steps.astype(np.float32), 0)
-
-
-def _dequantized(graph: OnnxGraph, name: str) -> str | None:
-    """Name of the 8-bit constant behind ``name``, if it is one."""
-    node = graph.producer(name)
-    if node is None or node.op_type != "DequantizeLinear":
-        return None
-    stored = graph.constant(node.input[0])
-    return node.input[0] if stored is not None and stored.dtype in (np.int8, np.uint8) else None
 
 
 def _is_integer_value(graph: OnnxGraph, name: str) -> bool:

@@ -100,14 +100,24 @@ class OnnxGraph:
         """
         from onnx import helper
 
-        base = f"constant_{len(self._constants)}"
+        base = self.fresh_name()
         zeros = np.zeros(scale.shape, stored.dtype)
         inputs = [f"{base}_stored", f"{base}_scale", f"{base}_zero_point"]
         for item, value in zip(inputs, (stored, scale.astype(np.float32), zeros)):
             self.add_constant(item, value)
         node = helper.make_node("DequantizeLinear", inputs, [f"{base}_real"], name=f"{base}_dequantize", axis=axis)
-        self.nodes.insert(list(self.nodes).index(before), node)
+        self.insert_before(before, node)
         return f"{base}_real"
+
+    def fresh_name(self) -> str:
+        """A beginning for names that nothing has yet; another one once a constant was added."""
+        return f"constant_{len(self._constants)}"
+
+    def insert_before(self, place: Any, *new: Any) -> None:
+        """Put nodes in front of another."""
+        index = list(self.nodes).index(place)
+        for offset, node in enumerate(new):
+            self.nodes.insert(index + offset, node)
 
     def input_scale(self, name: str) -> float | None:
         """Scale of the grid that a value lies on, looking back through operators that keep it."""

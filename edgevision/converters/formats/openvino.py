@@ -6,12 +6,16 @@ grid (``quantize.weights``) and are stored as int8 with a per-channel scale here
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edgevision.converters.formats.exported import Kernel, Source
+from edgevision.converters.quantize.pairs import saturates
 from edgevision.converters.quantize.weights import to_grid
 from edgevision.runtime.backends.openvino import import_openvino
 
@@ -24,17 +28,18 @@ def export(source: Source, path: Path) -> None:
     """Write .xml and .bin; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
     openvino = import_openvino()
     model = openvino.convert_model(source.saved_model())
-    if source.ranges is not None:
+    if source.precision in ("int8", "dynamic-int8"):
         for node in model.get_ordered_ops():
             if node.get_type_name() in _KERNELS:
                 _quantize_constant(node)
+    if source.precision == "int8":
         model = _take_pixels(model, source.pixel_inputs)
     if len(source.graph.inputs) == 1:
         model.input(0).set_names({source.graph.input.name})
     if len(source.graph.outputs) == 1:  # a single one has no name of its own yet
         model.output(0).set_names(set(source.graph.outputs))
     forget_origin(model)
-    openvino.save_model(model, str(path), compress_to_fp16=False)
+    openvino.save_model(model, str(path), compress_to_fp16=source.precision == "float16")
 
 
 def embed(path: Path, text: str) -> None:
@@ -49,7 +54,32 @@ def embed(path: Path, text: str) -> None:
 def kernels(path: Path) -> list[Kernel]:
     """Multiply-accumulate operators, from the file."""
     model = import_openvino().Core().read_model(str(path))
-    return [_kernel(node) for node in model.get_ordered_ops() if node.get_type_name() in _KERNELS]
+    nodes = list(model.get_ordered_ops())
+    # Without any grid OpenVINO takes a network for a float one, pixels and int8 weights or not.
+    is_quantized = any(node.get_type_name() == "FakeQuantize" for node in nodes)
+    found = [_kernel(node) for node in nodes if node.get_type_name() in _KERNELS]
+    return found if is_quantized else [dataclasses.replace(kernel, is_int8=False) for kernel in found]
+
+
+def needs(path: Path) -> tuple[str, ...]:
+    """ "vnni" where pairs of weights of an integer kernel overflow without it."""
+    nodes = list(import_openvino().Core().read_model(str(path)).get_ordered_ops())
+    # Without grids all is float where there is no VNNI (dense layers round their values only where there is).
+    is_quantized = any(node.get_type_name() == "FakeQuantize" for node in nodes)
+    for node in nodes if is_quantized else ():
+        if node.get_type_name() in _KERNELS and _is_integer_value(node, 0):
+            constant = _stored_constant(node.input(1).get_source_output().get_node())
+            if constant is not None and constant.get_element_type().to_string() == "i8":
+                axes = _channel_axes(node, constant.data.ndim)
+                if saturates(_by_output(constant.data, axes)):
+                    return ("vnni",)
+    return ()
+
+
+def _by_output(stored: Any, axes: tuple[int, ...]) -> Any:
+    """A stored kernel as (outputs, inputs, *window)."""
+    front = np.moveaxis(stored, axes, range(len(axes)))
+    return front.reshape(-1, *front.shape[len(axes) :])
 
 
 def executed(path: Path) -> list[tuple[str, bool]]:
@@ -131,7 +161,8 @@ def _kernel(node: Any) -> Kernel:
     second = _is_integer_value(node, 1) if stored is None else stored.get_element_type().to_string() == "i8"
     is_int8 = second and _is_integer_value(node, 0)
     size = 0 if stored is None else math.prod(weights) * stored.get_element_type().bitwidth // 8
-    return Kernel(node.get_friendly_name(), kind, int(macs), size, is_int8)
+    dtype = "" if stored is None else stored.get_element_type().to_dtype().name
+    return Kernel(node.get_friendly_name(), kind, int(macs), size, is_int8, dtype)
 
 
 def _stored_constant(node: Any) -> Any:

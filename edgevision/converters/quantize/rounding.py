@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.converters.quantize.graph import Array, Op
-from edgevision.converters.quantize.weights import LIMIT, channel_axes, to_grid
+from edgevision.converters.quantize.pairs import SAFE_SUM, by_output, largest_pair
+from edgevision.converters.quantize.weights import LIMIT, channel_axes, round_kernel
 
 Wide = NDArray[np.float64]
 
@@ -32,7 +33,7 @@ _POSITIONS, _AT_ONCE, _WORK = 20_000, 2048, 6e10
 _BLOCK = 64
 
 
-def feedback_kernel(op: Op, inputs: Any) -> Array:
+def feedback_kernel(op: Op, inputs: Any, *, pair_safe: bool = False) -> Array:
     """The kernel of ``op`` on its int8 grid, in real values.
 
     Transposed convolutions, and kernels with so many inputs that their covariance would take too much memory, are
@@ -41,14 +42,28 @@ def feedback_kernel(op: Op, inputs: Any) -> Array:
     Args:
         op: With real weights.
         inputs: What it will get in the quantised model, float32 (n, H, W, C) or (n, C).
+        pair_safe: On grids on which no pair of weights overflows (``pairs``); channels in which feedback would make one
+            are rounded to the nearest.
     """
     kernel = op.weights[0]
-    stored, scale = to_grid(kernel, channel_axes(op))
+    stored, scale = round_kernel(op, pair_safe)
     grouped = None if op.kind == "Conv2DTranspose" else _grouped(op, kernel / scale)
     if grouped is None or grouped.shape[0] * grouped.shape[1] ** 2 > _MOST_VALUES:
         return stored.astype(np.float32) * scale
     found = with_feedback(grouped.astype(np.float64), _covariance(op, inputs, *grouped.shape[:2]))
-    return np.asarray(_ungrouped(op, found).astype(np.float32) * scale)
+    steps = _ungrouped(op, found).astype(np.float32)
+    if pair_safe:
+        steps = np.where(_leaves_grid(op, steps, stored), stored, steps)
+    return np.asarray(steps.astype(np.float32) * scale)
+
+
+def _leaves_grid(op: Op, steps: Array, nearest: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Channels with larger weights than the nearest ones, or with pairs that overflow; in the scales' shape."""
+    rows, known = by_output(op, steps), by_output(op, nearest)
+    window = tuple(range(1, rows.ndim))
+    found = (np.abs(rows).max(window) > np.abs(known).max(window)) | (largest_pair(rows) > SAFE_SUM)
+    axes = channel_axes(op)
+    return np.asarray(found).reshape([size if axis in axes else 1 for axis, size in enumerate(steps.shape)])
 
 
 def with_feedback(steps: Wide, covariance: Wide) -> Wide:

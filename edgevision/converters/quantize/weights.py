@@ -1,4 +1,4 @@
-"""Kernels on their int8 grid: symmetric, narrow (-127..127), one scale per output channel."""
+"""Kernels on their int8 grid: symmetric, narrow (-127..127 or less), one scale per output channel."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from numpy.typing import NDArray
 
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Array, Graph, Op
+from edgevision.converters.quantize.pairs import SAFE_SUM, by_output, largest_pair, saturates
 
 #: Largest stored weight; -128 is not used, so that the grid is symmetric.
 LIMIT = 127
+#: What the largest stored weight of a channel may be. The smaller ones keep pairs of weights from overflowing
+#: (``pairs``), with 63 none can. All are odd: so the values a TFLite converter makes of them (it knows 127 only) never
+#: lie half way between two, and what was meant can be told from them.
+LIMITS = (63, 71, 79, 89, 101, 113, LIMIT)
+#: How far from whole numbers stored weights may be to count as such, and how many are looked at first.
+_CLOSE, _SAMPLE = 1e-4, 32
 #: Channels whose largest weight is not above this are zero; a scale that fine would not be a normal float32.
 _NOTHING = 1e-30
 #: Scale of channels that are zero: fine enough for their biases, which are counted in it, coarse enough for 32 bits.
@@ -26,10 +33,11 @@ def channel_axes(op: Op) -> tuple[int, ...]:
 
 
 def to_grid(kernel: NDArray[np.floating], axes: tuple[int, ...]) -> tuple[NDArray[np.int8], Array]:
-    """Round a kernel to int8 per channel.
+    """Round a kernel to int8 per channel, or find the stored values and scales of one that lies on its grid already.
 
-    The largest weight of a channel is stored as +-127, so the scale can be found again from the rounded values alone:
-    exporters rely on it, because no format's converter carries the scales of constants through.
+    The largest weight of a channel is stored as one of ``LIMITS``: the smallest one with which all others come out
+    whole, else 127. So the grid can be found again from the rounded values alone: exporters rely on it, because no
+    format's converter carries the scales of constants through.
 
     Args:
         kernel: Real values.
@@ -38,20 +46,81 @@ def to_grid(kernel: NDArray[np.floating], axes: tuple[int, ...]) -> tuple[NDArra
     Returns:
         Stored values (kernel's shape) and float32 scales (size 1 on all other axes); real = stored * scale.
     """
-    others = tuple(axis for axis in range(kernel.ndim) if axis not in axes)
-    largest = np.abs(kernel).max(axis=others, keepdims=True)
-    scale = np.where(largest > _NOTHING, largest / LIMIT, _ZERO_SCALE).astype(np.float32)
+    return _round(kernel, axes, _limits(kernel, axes))
+
+
+def _round(
+    kernel: NDArray[np.floating], axes: tuple[int, ...], limits: NDArray[np.float32]
+) -> tuple[NDArray[np.int8], Array]:
+    """Round with the largest weight of each channel at ``limits``, which has the scales' shape."""
+    largest = _largest(kernel, axes)
+    scale = np.where(largest > _NOTHING, largest / limits, _ZERO_SCALE).astype(np.float32)
     return np.rint(kernel / scale).astype(np.int8), scale
 
 
-def quantize_kernels(graph: Graph) -> Graph:
-    """A copy of the graph whose kernels lie on the int8 grid; biases stay as they are (they are stored in 32 bits)."""
+def _largest(kernel: NDArray[np.floating], axes: tuple[int, ...]) -> Array:
+    others = tuple(axis for axis in range(kernel.ndim) if axis not in axes)
+    return np.asarray(np.abs(kernel).max(axis=others, keepdims=True), np.float32)
+
+
+def _limits(kernel: NDArray[np.floating], axes: tuple[int, ...]) -> NDArray[np.float32]:
+    """Of each channel the smallest of ``LIMITS`` whose grid holds it, else 127; in the scales' shape."""
+    largest = _largest(kernel, axes)
+    rows = np.moveaxis(kernel, axes, range(len(axes))).reshape(largest.size, -1)
+    found = np.full(largest.size, LIMIT, np.float32)
+    if rows.shape[1] == 1:
+        return found.reshape(largest.shape)
+    unit = rows / np.maximum(largest.reshape(-1, 1), np.float32(_NOTHING))
+    undecided = np.arange(len(rows))
+    for limit in LIMITS[:-1]:
+        close = undecided[_are_whole(unit[undecided, :_SAMPLE] * np.float32(limit))]  # tells most channels
+        close = close[_are_whole(unit[close] * np.float32(limit))]
+        found[close] = limit
+        undecided = np.setdiff1d(undecided, close)
+    return found.reshape(largest.shape)
+
+
+def _are_whole(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (np.abs(rows - np.rint(rows)) < _CLOSE).all(1)
+    return found
+
+
+def quantize_kernels(graph: Graph, *, pair_safe: bool = False) -> Graph:
+    """A copy of the graph whose kernels lie on the int8 grid; biases stay as they are (they are stored in 32 bits).
+
+    Args:
+        graph: Real kernels.
+        pair_safe: Coarser grids for the channels that would overflow on x86 without VNNI (``pairs``), as little
+            coarser as will do.
+    """
     rounded = graph.copy()
     for op in rounded:
         if op.has_kernel:
-            stored, scale = to_grid(op.weights[0], channel_axes(op))
+            stored, scale = round_kernel(op, pair_safe)
             op.weights[0] = stored.astype(np.float32) * scale
     return rounded
+
+
+def round_kernel(op: Op, pair_safe: bool = False) -> tuple[NDArray[np.int8], Array]:
+    """Stored values and scales, as ``to_grid`` gives them, of the kernel rounded to the nearest steps."""
+    limits = _safe_limits(op) if pair_safe else _limits(op.weights[0], channel_axes(op))
+    return _round(op.weights[0], channel_axes(op), limits)
+
+
+def overflows(graph: Graph) -> bool:
+    """Whether any kernel on its grid has pairs of weights that overflow on x86 without VNNI."""
+    return any(saturates(to_grid(by_output(op), (0,))[0]) for op in graph if op.has_kernel)
+
+
+def _safe_limits(op: Op) -> NDArray[np.float32]:
+    """Of each channel the largest of ``LIMITS`` with which no pair of its weights overflows; in the scales' shape."""
+    rows = by_output(op)
+    largest = np.abs(rows.reshape(len(rows), -1)).max(1).reshape(-1, *(1,) * (rows.ndim - 1))
+    unit = rows / np.maximum(largest, np.float32(_NOTHING))
+    found = np.full(len(rows), LIMITS[0], np.float32)
+    for limit in LIMITS[1:]:
+        found[largest_pair(np.rint(unit * np.float32(limit))) <= SAFE_SUM] = limit
+    return found.reshape(_largest(op.weights[0], channel_axes(op)).shape)
 
 
 def round_biases(graph: Graph, grids: dict[str, Range]) -> None:

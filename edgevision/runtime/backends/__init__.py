@@ -34,7 +34,9 @@ def check_backend(backend: str) -> str:
     return backend
 
 
-def open_session(backend: str, model: bytes, weights: bytes | None = None, threads: int | None = None) -> Session:
+def open_session(
+    backend: str, model: bytes, weights: bytes | None = None, threads: int | None = None, *, exact_sums: bool = False
+) -> Session:
     """A model in the engine of that name.
 
     Args:
@@ -42,6 +44,7 @@ def open_session(backend: str, model: bytes, weights: bytes | None = None, threa
         model: The model file's bytes; for "null" what ``null.describe_model`` gives.
         weights: The bytes of an OpenVINO .bin; None elsewhere.
         threads: How many threads to compute with; None lets the backend choose.
+        exact_sums: Add 8-bit products exactly where the processor would saturate (onnx; the others cannot be told).
 
     Raises:
         UnknownBackendError: There is no such backend.
@@ -50,7 +53,8 @@ def open_session(backend: str, model: bytes, weights: bytes | None = None, threa
     """
     module = importlib.import_module(f"edgevision.runtime.backends.{check_backend(backend)}")
     session = getattr(module, f"{backend.capitalize()}Session")
-    return cast("Session", session(model, weights=weights, threads=threads))
+    options = {"exact_sums": True} if exact_sums and backend == "onnx" else {}
+    return cast("Session", session(model, weights=weights, threads=threads, **options))
 
 
 def is_installed(backend: str) -> bool:
@@ -74,11 +78,14 @@ def _version(backend: str) -> str | None:
         from edgevision import __version__
 
         return __version__
-    if not is_installed(backend):
-        return None
+    return engine_distribution(backend)[1] if is_installed(backend) else None
+
+
+def engine_distribution(backend: str) -> tuple[str, str]:
+    """Name and version of the distribution that runs a backend; ("", "unknown") when none says so."""
     from importlib import metadata
 
     for distribution in _ENGINES[backend][1]:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            return metadata.version(distribution)
-    return "unknown"
+            return distribution, metadata.version(distribution)
+    return "", "unknown"

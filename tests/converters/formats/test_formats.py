@@ -286,11 +286,11 @@ def test_a_dead_channel_does_not_spoil_the_others(tmp_path: Path) -> None:
 
 
 def test_int8_share_counts_work_and_bytes() -> None:
-    kernels = [Kernel("a", "Conv", 75, 30, True), Kernel("b", "Gemm", 25, 10, False)]
+    kernels = [Kernel("a", "Conv", 75, 30, True, "int8"), Kernel("b", "Gemm", 25, 10, False, "float16")]
     share = Int8Share.of(kernels)
-    assert (share.macs, share.weight_bytes) == (0.75, 0.75)
+    assert (share.macs, share.weight_bytes, share.float16_weight_bytes) == (0.75, 0.75, 0.25)
     assert share.float_ops == (FloatOp("b", "Gemm", "an operand is not 8-bit"),)
-    assert Int8Share.of([]) == Int8Share(0.0, 0.0, ())
+    assert Int8Share.of([]) == Int8Share(0.0, 0.0, 0.0, ())
 
 
 def test_a_saved_model_is_written_once_for_both_formats(exported: Exported, tmp_path: Path) -> None:

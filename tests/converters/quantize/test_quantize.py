@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+from edgevision.converters.quantize import quantize as module
 from edgevision.converters.quantize.build import build_model
 from edgevision.converters.quantize.correct import correct_biases, images_to_correct, kernel_means
 from edgevision.converters.quantize.fake_quant import Range
@@ -12,7 +13,8 @@ from edgevision.converters.quantize.observe import observe
 from edgevision.converters.quantize.points import rounded_outputs, value_grids
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.quantize.scoring import divergence
-from edgevision.converters.quantize.weights import channel_axes, quantize_kernels, to_grid
+from edgevision.converters.quantize.weights import channel_axes, overflows, quantize_kernels, to_grid
+from edgevision.runtime.manifest import Target
 from tests.converters.models import Floats, as_batch, folded, pictures, sequential
 
 IMAGES, _ = pictures(96)
@@ -113,13 +115,14 @@ def test_the_best_of_all_on_images_that_chose_nothing_else(graph: Graph, quantiz
     assert [name.split(",")[0] for name in first] == ["min-max", "least-squares", "99.99 %"]
     finalists = [name.split(",")[0] for name in sorted(first, key=first.__getitem__)[:2]]
     names = [*first, *(f"{item}, {way}" for item in finalists for way in ("biases corrected", "feedback"))]
-    assert sorted(quantized.errors) == sorted(names)
+    best = min(names, key=quantized.errors.__getitem__)
+    assert sorted(quantized.errors) == sorted([*names, f"{best}, pair-safe"])
     assert not quantized.equalized
-    assert quantized.errors[quantized.recipe] == min(quantized.errors.values())
+    assert quantized.recipe.removesuffix(", pair-safe") == best
     held = IMAGES[40:64].astype(np.float32)
     exact, found = np.asarray(build_model(graph)(held)), np.asarray(quantized.model()(held))
     assert divergence(exact, found, "logits") == pytest.approx(quantized.errors[quantized.recipe], rel=1e-3)
-    assert len(set(quantized.errors.values())) == len(names)
+    assert len(set(quantized.errors.values())) == len(names) + 1
 
 
 def test_quantised_answers_are_near_but_not_the_same(graph: Graph, quantized: Quantized) -> None:
@@ -160,3 +163,28 @@ def test_the_same_images_give_the_same_model(graph: Graph, quantized: Quantized)
     for op in quantized.graph:
         for one, two in zip(op.weights, again.graph.ops[op.name].weights):
             np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("factor", "target", "is_safe"), [(100.0, "any", True), (0.0, "any", False), (100.0, "arm", False)]
+)
+def test_weights_are_safe_without_vnni_where_that_costs_little(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, factor: float, target: Target, is_safe: bool
+) -> None:
+    monkeypatch.setattr(module, "MOST_FOR_SAFETY", factor)
+    images = as_batch(IMAGES[:40])
+    found = quantize(graph, "logits", lambda: [images], images, lambda: [as_batch(IMAGES[40:64])], target)
+    assert found.is_pair_safe == is_safe
+    assert overflows(found.graph) != is_safe
+    assert any("pair-safe" in name for name in found.errors) == (target == "any")
+    if is_safe:
+        exact, safe = (
+            np.asarray(each(IMAGES[40:64].astype(np.float32))) for each in (build_model(graph), found.model())
+        )
+        assert divergence(exact, safe, "logits") == pytest.approx(found.errors[found.recipe], rel=1e-3)
+        grids = value_grids(found.graph, found.ranges)
+        for op in found.graph:
+            if op.has_kernel:
+                scale = to_grid(op.weights[0], channel_axes(op))[1].ravel().astype(np.float64)
+                units = op.weights[1] / (scale * grids[op.inputs[0]].scale)
+                np.testing.assert_allclose(units, np.rint(units), atol=2e-2)

@@ -9,7 +9,7 @@ from keras import layers as kl
 
 from edgevision.converters.quantize.fake_quant import PIXELS, Range
 from edgevision.converters.quantize.graph import Array, Graph, Op
-from edgevision.converters.quantize.weights import LIMIT, channel_axes, quantize_kernels, round_biases, to_grid
+from edgevision.converters.quantize.weights import LIMIT, LIMITS, channel_axes, quantize_kernels, round_biases, to_grid
 from tests.converters.models import folded, sequential
 
 #: Magnitudes that occur in trained networks, dead channels included.
@@ -30,18 +30,29 @@ def test_the_int8_grid(kernel: Array, axes: tuple[int, ...]) -> None:
 
     largest = np.abs(stored.astype(int)).max(axis=others)
     is_zero = np.abs(kernel).max(axis=others) <= 1e-30
-    np.testing.assert_array_equal(largest, np.where(is_zero, 0, LIMIT))
+    assert (largest[is_zero] == 0).all() and set(largest[~is_zero].ravel()) <= set(LIMITS)
 
     real = stored.astype(np.float32) * scale
     assert (np.abs(real - kernel) <= 0.5001 * scale).all()
 
     again, same_scale = to_grid(real, axes)
+    assert (np.abs(again * same_scale - real) <= 1e-3 * scale).all()
+    np.testing.assert_array_equal(to_grid(again * same_scale, axes)[0], again)
+
+
+def test_a_full_grid_is_found_again() -> None:
+    """Few weights may happen to lie on a coarser grid as well; this many do not."""
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 8, 32)).astype(np.float32)
+    stored, scale = to_grid(kernel, (3,))
+    assert (np.abs(stored).max((0, 1, 2)) == LIMIT).all()
+    again, same_scale = to_grid(stored * scale, (3,))
     np.testing.assert_array_equal(again, stored)
     np.testing.assert_allclose(same_scale, scale, rtol=1e-6)
 
 
 def test_channels_have_scales_of_their_own() -> None:
     kernel = np.ones((3, 3, 2, 4), np.float32) * np.array([1e-3, 1.0, 0.0, 50.0], np.float32)
+    kernel[1, 1, 1] *= 0.7  # not on any coarser grid
     stored, scale = to_grid(kernel, (3,))
     np.testing.assert_array_equal(stored[0, 0, 0], [127, 127, 0, 127])
     np.testing.assert_allclose(scale.ravel(), [1e-3 / 127, 1 / 127, 1e-4, 50 / 127], rtol=1e-6)
