@@ -39,8 +39,10 @@ def answers(path: str, name: str, *, by_runtime: bool) -> NDArray[Any]:
     weights = parts[1] if len(parts) > 1 else None
     exact_sums = by_runtime and wants_exact_sums(artifact)
     with open_session(artifact.format, parts[0], weights, 1, exact_sums=exact_sums) as session:
-        rows = [session.run({session.inputs[0].name: image[None]}) for image in bundle.golden().inputs]
-    return np.stack([next(iter(row.values())).ravel() for row in rows])
+        inputs = bundle.golden().inputs
+        samples = len(next(iter(inputs.values())))
+        rows = [session.run({name: values[i : i + 1] for name, values in inputs.items()}) for i in range(samples)]
+    return np.stack([np.concatenate([value.ravel() for value in row.values()]) for row in rows])
 
 
 def emulated(path: str, name: str, how: str) -> NDArray[Any]:
