@@ -106,7 +106,7 @@ def finetune(
         rounded = student.rounded()
         if rounded is None:
             break
-        candidate = dataclasses.replace(quantized, graph=rounded)
+        candidate = dataclasses.replace(quantized, graph=rounded, is_pair_safe=False)
         found.append(judge(candidate))
         if found[-1] < found[kept]:
             best, kept = candidate, epoch
