@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from edgevision.cli.console import Progress, results
-from edgevision.cli.gate import calibration_lines, check_word, gate_lines
+from edgevision.cli.gate import calibration_lines, check_word, gate_lines, search_lines
 from edgevision.cli.options import (
     force_option,
     geometry_options,
@@ -66,6 +66,12 @@ GATE_FAILED = 3
 @click.option(
     "--finetune-data", metavar="DATA", help="More images to train on; labels help.  [default: those of --calibration]"
 )
+@click.option(
+    "--budget",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="Time to find out what has to stay in float, should int8 lose more.  [default: 60]",
+)
 @click.option("--strict-gate", is_flag=True, help="Exit with 3 when there are too few images to tell, too.")
 @click.option(
     "--golden", type=click.Choice(("real", "synthetic")), help="synthetic where photos may not travel.  [default: real]"
@@ -89,6 +95,7 @@ def command(
     max_drop: float | None,
     finetune: int | None,
     finetune_data: str | None,
+    budget: float | None,
     strict_gate: bool,
     golden: str | None,
     resize: str | None,
@@ -119,6 +126,7 @@ def command(
         max_drop=max_drop,
         finetune=finetune,
         finetune_data=finetune_data,
+        budget=budget,
         golden=golden,
         resize=resize,
         interpolation=interpolation,
@@ -184,6 +192,7 @@ def summary(bundle: Bundle) -> str:
     lines = [text_table(rows).rstrip("\n")]
     gate = bundle.manifest.gate
     lines += [] if gate is None else gate_lines(gate)
+    lines += search_lines(bundle.manifest)
     lines += calibration_lines(bundle.manifest)
     for item in bundle.manifest.provenance.get("left_out", ()):
         lines.append(f"left out: {item['precision']} in {item['format']}: {item['reason']}")

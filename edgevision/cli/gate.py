@@ -28,6 +28,16 @@ def gate_lines(gate: Gate) -> list[str]:
     return [line, *([gate.note] if gate.note else []), *(f"warning: {each}" for each in gate.warnings)]
 
 
+def search_lines(manifest: Manifest) -> list[str]:
+    """What the search took to float; empty where it did not search."""
+    found = manifest.provenance.get("search")
+    if not found:
+        return []
+    chosen = next(row for row in found["candidates"] if row["is_chosen"])
+    names = ", ".join(chosen["reverted"]) or "nothing"
+    return [f"in float on purpose: {names}", found["summary"], *([found["remark"]] if found["remark"] else [])]
+
+
 def calibration_lines(manifest: Manifest) -> list[str]:
     """How it was quantised, where there is something to say, what calibrated and fine-tuned; empty without."""
     notes = manifest.provenance.get("recipe", {}).get("notes", [])

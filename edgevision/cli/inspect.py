@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.console import results
-from edgevision.cli.gate import calibration_lines, check_word, gate_lines
+from edgevision.cli.gate import calibration_lines, check_word, gate_lines, search_lines
 from edgevision.cli.options import check_reports, force_option, given, json_option, limit_options
 from edgevision.runtime.manifest import Artifact, Manifest, to_plain
 from edgevision.runtime.needs import need_words
@@ -125,6 +125,7 @@ def describe(name: str, manifest: Manifest) -> str:
     if manifest.preprocessing is not None:
         lines.append(f"input: {_preprocessing(manifest.preprocessing)}")
     lines += [] if manifest.gate is None else gate_lines(manifest.gate)
+    lines += search_lines(manifest)
     lines += calibration_lines(manifest)
     lines += ["", text_table([_row(artifact) for artifact in manifest.artifacts])]
     for artifact in manifest.artifacts:

@@ -39,6 +39,7 @@ def model_card(name: str, manifest: Manifest) -> str:
     lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
     lines += [*(f"- {line}." for line in _needs(manifest)), ""] if _needs(manifest) else []
     lines += _top5(manifest.artifacts)
+    lines += _searched(manifest)
     return "\n".join([*lines, "Classes: " + ", ".join(manifest.labels), ""])
 
 
@@ -97,6 +98,27 @@ def _top5(artifacts: tuple[Artifact, ...]) -> list[str]:
         return []
     own = ", ".join(f"{name} {found.top5:.2%}" for name, found in known)
     return [f"Right class among the best five: float {known[0][1].float_top5:.2%}, {own}.", ""]
+
+
+def _searched(manifest: Manifest) -> list[str]:
+    """What had to stay in float, and what else there was to choose from."""
+    found = manifest.provenance.get("search")
+    if found is None:
+        return []
+    rows = found["candidates"]
+    (chosen,) = [row for row in rows if row["is_chosen"]]
+    names = ", ".join(chosen["reverted"]) or "nothing"
+    formats = list(dict.fromkeys(item.format for item in manifest.artifacts))
+    lines = [f"In float on purpose: {names}. {found['summary'][0].upper()}{found['summary'][1:]}.", ""]
+    lines += ["| model | int8 work | same top-1 | divergence, nats |" + "".join(f" {f}, KiB, ms |" for f in formats)]
+    lines += ["|---|--:|--:|--:|" + "--:|" * len(formats)]
+    for row in rows:
+        cells = [row["model"], f"{row['int8_macs']:.0%}", f"{row['same_top1']:.1%}", f"{row['divergence_nats']:.2g}"]
+        for name in formats:
+            known = f"{name}_ms" in row
+            cells.append(f"{row[f'{name}_bytes'] / 1024:.0f}, {row[f'{name}_ms']:.3g}" if known else "")
+        lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, ""]
 
 
 def _row(item: Artifact) -> str:

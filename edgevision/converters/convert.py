@@ -20,11 +20,13 @@ from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.limits import Limits
 from edgevision.converters.native.convert import convert_opaque
 from edgevision.converters.native.opaque import OpaqueModel
+from edgevision.converters.pareto import search_record
 from edgevision.converters.parity import Answers, answer
 from edgevision.converters.provenance import provenance, recipe
 from edgevision.converters.quantize.correct import images_to_correct
 from edgevision.converters.quantize.observe import batch_size
 from edgevision.converters.quantize.quantize import Quantized, quantize
+from edgevision.converters.reverting import BUDGET_S, revert
 from edgevision.converters.samples import Samples, open_samples
 from edgevision.converters.signal_gate import check_signals
 from edgevision.converters.source import SourceModel, load_source
@@ -58,6 +60,7 @@ def convert(
     max_drop: float = 1.0,
     finetune: int = 0,
     finetune_data: str | Path | None = None,
+    budget: float = BUDGET_S,
     golden: str = "real",
     force: bool = False,
     trust: bool = False,
@@ -107,6 +110,9 @@ def convert(
             has the model's classes, and the answers of the float model. Kept only if that brings it nearer to float on
             samples that it is not trained on.
         finetune_data: More samples to train on than the calibration data has, labelled or not.
+        budget: Seconds to search, when int8 seems to lose more than that, for layers that have to stay in float; 0
+            keeps everything in int8. The search counts changed answers on calibration images that nothing judges; what
+            it found out is kept in the user's cache directory ($EDGEVISION_CACHE), where the next one goes on.
         golden: "real" stores a few of the checked images in the bundle, "synthetic" stores made-up ones and leaves
             the names of images out of it.
         force: Replace a bundle at ``out``.
@@ -127,7 +133,7 @@ def convert(
     """
     options = dict(locals())  # every argument as it was given
     limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"))
-    _check_options(formats, precisions, target, golden, max_drop)
+    _check_options(formats, precisions, target, golden, max_drop, budget)
     check_finetuning(finetune, finetune_data, precisions)
     check_target(Path(out), force=force)
     if not isinstance(model, (str, Path)):
@@ -155,6 +161,7 @@ def convert_here(
     max_drop: float,
     finetune: int,
     finetune_data: str | Path | None,
+    budget: float,
     golden: str,
     force: bool,
     trust: bool,
@@ -188,6 +195,10 @@ def convert_here(
         training = TrainingSamples(source, data, calibration, finetune_data)
         quantized, tuning = fine_tuned(source, quantized, data, training, finetune, steps)
         steps.skip(finetune - tuning["epochs"])
+    found, remark = None, ""
+    is_trained = tuning is not None and tuning["kept"]  # whose kernels have no float model they were rounded from
+    if "int8" in precisions and isinstance(data.calibration, CalibrationSet) and not is_trained:
+        quantized, found, remark = revert(source, quantized, data.calibration, max_drop, budget, steps.within)
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
         exported = export_all(
@@ -211,6 +222,9 @@ def convert_here(
                 source, recipe(source, quantized, tuning), data, golden, quantized.convergence, left_out(asked)
             ),
         )
+        if found is not None:
+            record = search_record(found, source.graph, manifest, folder, exported, data.calibration.choice.head(1))
+            manifest.provenance["search"] = {"remark": remark, **record}
         manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, training))
         extra = {}
         if "int8" in precisions:
@@ -220,7 +234,7 @@ def convert_here(
 
 
 def _check_options(
-    formats: Sequence[str], precisions: Sequence[str], target: str, golden: str, max_drop: float
+    formats: Sequence[str], precisions: Sequence[str], target: str, golden: str, max_drop: float, budget: float
 ) -> None:
     choices = (
         ("formats", formats, get_args(ModelFormat)),
@@ -243,6 +257,8 @@ def _check_options(
         )
     if not 0 <= max_drop <= 100:
         raise InputError("max_drop is not usable", expected="points from 0 to 100", got=str(max_drop))
+    if not 0 <= budget < float("inf"):
+        raise InputError("budget is not usable", expected="seconds from 0 on", got=str(budget))
 
 
 def _quantize(source: SourceModel, images: CalibrationSet | TensorSet, target: Target) -> Quantized:

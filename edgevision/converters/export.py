@@ -10,7 +10,7 @@ from typing import cast
 
 from edgevision.converters import formats
 from edgevision.converters.formats.exported import Int8Share, Kernel, Source, by_layer
-from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.graph import KERNEL_KINDS, Graph
 from edgevision.converters.quantize.observe import Batches
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.runtime.backends import open_session
@@ -47,7 +47,7 @@ def export_all(
         ConversionError: An exporter refused the model.
     """
     exact = Source(graph, None, folder)
-    weights = Source(quantized.graph, None, folder, asked="dynamic-int8", batches=batches)
+    weights = Source(quantized.int8_graph or quantized.graph, None, folder, asked="dynamic-int8", batches=batches)
     sources = {
         "int8": Source(quantized.graph, quantized.ranges, folder, quantized.logits),
         "dynamic-int8": weights,
@@ -141,7 +141,11 @@ def left_out(asked: Sequence[tuple[str, str]]) -> list[dict[str, str]]:
 def kept_in_float(graph: Graph) -> list[FloatOp]:
     """The layers that run as Keras has them, each with the reason."""
     kept = [op for op in graph if op.kind == "Kept"]
-    return [FloatOp(op.name, type(op.config["operation"]).__name__, op.config["reason"]) for op in kept]
+    reverted = [op for op in graph if op.float_reason and op.kind != "ReLU"]  # which is part of what is before it
+    return [
+        *(FloatOp(op.name, type(op.config["operation"]).__name__, op.config["reason"]) for op in kept),
+        *(FloatOp(op.name, op.kind, op.float_reason) for op in reverted),
+    ]
 
 
 def _float_rest(kept: Sequence[FloatOp], kernels: Sequence[Kernel], precision: Precision) -> tuple[FloatOp, ...]:
@@ -153,7 +157,11 @@ def _float_rest(kept: Sequence[FloatOp], kernels: Sequence[Kernel], precision: P
         return by_layer(wide, "its weights are not stored in 8 bits")
     rest = by_layer([kernel for kernel in kernels if not kernel.is_int8], "an operand is not 8-bit")
     names = {item.name for item in kept}
-    return (*kept, *(item for item in rest if item.name.removesuffix("_1") not in names))
+    named = [item for item in rest if item.name.removesuffix("_1") in names]
+    others = [item for item in rest if item not in named]
+    # Exporters name some operators by themselves: as many of those as there are reverted kernels are these.
+    reverted = sum(item.kind in (*KERNEL_KINDS, "MatMul") for item in kept)
+    return (*kept, *others[max(0, reverted - len(named)) :])
 
 
 def open_artifact(artifact: Artifact, folder: Path) -> Session:

@@ -40,6 +40,11 @@ class Steps:
             self._progress(stage, self._begun, self._total)
         self._begun += 1
 
+    def within(self, stage: str, done: int, total: int) -> None:
+        """Progress of something long inside a stage."""
+        if self._progress is not None:
+            self._progress(stage, done, total)
+
     def skip(self, stages: int) -> None:
         """So many will not begin."""
         self._begun += stages

@@ -66,7 +66,7 @@ def provenance(
         "golden": golden,
         "recipe": recipe,
         "left_out": list(left_out),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **tool_versions()},
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -93,7 +93,8 @@ def _calibration(found: CalibrationReport | TensorReport) -> dict[str, Any]:
     return {"summary": found.words, "convergence_summary": found.convergence and found.convergence.words, **plain}
 
 
-def _versions() -> dict[str, str]:
+def tool_versions() -> dict[str, str]:
+    """Package -> version, of those that are installed."""
     found = {}
     for name in _TOOLS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

@@ -116,3 +116,25 @@ def train(model: Any, images: Floats, targets: NDArray[np.int64], epochs: int = 
     model.compile(keras.optimizers.Adam(5e-3), loss)
     model.fit(images, targets, batch_size=32, epochs=epochs, verbose=0)
     return model
+
+
+def poisoned_network() -> Any:
+    """A network whose layer "poisoned" has one weight per channel that ruins the int8 scale of all the others.
+
+    The large weight reads a channel that is always zero, so it changes nothing in float.
+    """
+    kl = keras.layers
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = kl.Conv2D(12, 3, strides=2, activation="relu", name="first")(image)
+    x = kl.Conv2D(12, 3, activation="relu", name="poisoned")(x)
+    x = kl.Conv2D(16, 3, activation="relu", name="third")(x)
+    x = kl.Conv2D(16, 1, activation="relu", name="fourth")(x)
+    model = scrambled(keras.Model(image, kl.Dense(4, name="logits")(kl.Flatten(name="flat")(x))), seed=3)
+    first, second = model.get_layer("first"), model.get_layer("poisoned")
+    kernel, bias = first.get_weights()
+    kernel[..., 0], bias[0] = 0, -1  # never above zero
+    first.set_weights([kernel / 255, bias])
+    kernel, bias = second.get_weights()
+    kernel[0, 0, 0, :] = 40
+    second.set_weights([kernel, bias])
+    return model

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.formats.exported import Kernel, Source
+from edgevision.converters.formats.guard import guarded
 from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.formats.onnx_weights import store_in_int8, stored_constant, to_float16
 from edgevision.converters.quantize.pairs import saturates
-from edgevision.converters.quantize.weights import to_grid
+from edgevision.converters.quantize.weights import lies_on_grid, to_grid
 from edgevision.runtime.errors import ConversionError
 
 #: Understood by ONNX Runtime 1.17 and later.
@@ -37,6 +38,7 @@ LARGE = 2**16
 
 def export(source: Source, path: Path) -> None:
     """Write an .onnx file; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
+    source = guarded(source)
     large = [op.name for op in source.graph if op.kind in ("Conv2D", "Dense") and op.weights[0].size >= LARGE]
     model, signature = source.model(fed=large), source.signature(fed=large)
     model.export(str(path), format="onnx", verbose=False, input_signature=signature, opset_version=_OPSET)
@@ -146,6 +148,8 @@ def _quantize_constants(graph: OnnxGraph, node: Any) -> None:
     if kernel is None:
         return  # a product of two activations
     axis = graph.output_axis(node)
+    if not lies_on_grid(kernel, (axis,)):
+        return  # in float on purpose
     stored, scale = to_grid(kernel, (axis,))
     node.input[1] = graph.dequantize(node, stored, scale.ravel(), axis)
     step = graph.input_scale(node.input[0])

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.quantize.pairs import saturates
-from edgevision.converters.quantize.weights import to_grid
+from edgevision.converters.quantize.weights import lies_on_grid, to_grid
 from edgevision.runtime.backends.openvino import import_openvino
 
 _KERNELS = ("Convolution", "GroupConvolution", "ConvolutionBackpropData", "GroupConvolutionBackpropData", "MatMul")
@@ -113,7 +113,10 @@ def _quantize_constant(node: Any) -> None:
     if constant.get_type_name() != "Constant":
         return  # a product of two activations
     kernel = constant.data
-    stored, scale = to_grid(kernel, _channel_axes(node, kernel.ndim))
+    axes = _channel_axes(node, kernel.ndim)
+    if not lies_on_grid(kernel, axes):
+        return  # in float on purpose
+    stored, scale = to_grid(kernel, axes)
     real = ops.multiply(ops.convert(ops.constant(stored), "f32"), ops.constant(scale))
     node.input(1).replace_source_output(real.output(0))
 

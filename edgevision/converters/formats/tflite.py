@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.converters.formats.exported import Kernel, Source
+from edgevision.converters.formats.guard import guarded
 from edgevision.converters.formats.tflite_graph import kinds
 from edgevision.converters.formats.tflite_grids import take_grids
+from edgevision.converters.formats.tflite_kernels import restore_kernels
 from edgevision.converters.formats.tflite_logits import widen_logits
 from edgevision.runtime.errors import ConversionError
 
@@ -34,6 +36,7 @@ def export(source: Source, path: Path) -> None:
     """Write a .tflite file; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
     import tensorflow as tf
 
+    source = guarded(source)
     converter = tf.lite.TFLiteConverter.from_saved_model(source.saved_model(narrow=True))
     if source.precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -52,6 +55,7 @@ def export(source: Source, path: Path) -> None:
         take_grids(model, source.graph)
     if source.precision == "int8":
         _free_tails(model)
+        restore_kernels(model, source.graph)
     elif source.precision == "int16x8" and source.pixel_inputs:
         _take_pixels(model)
     if source.logits is not None and source.logits.windows > 1:

@@ -36,6 +36,7 @@ class Op:
         config: Arguments of the Keras layer; of an "Affine": {"is_normalization": True} when it prepares pixels.
         weights: float32 arrays: kernel (as Keras lays it out) and bias (channels,) for ``KERNEL_KINDS``;
             scale and offset (channels,) for "Affine".
+        float_reason: Why it runs in float although it has an 8-bit form (``mixed.mix``); "" where it does not.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Op:
     config: dict[str, Any] = field(default_factory=dict)
     weights: list[Array] = field(default_factory=list)
     dtype: str = "float32"
+    float_reason: str = ""
 
     @property
     def has_kernel(self) -> bool:

@@ -118,3 +118,30 @@ def _fed_kernel() -> Any:
             return (input_shape[0][0], *self.op.shape)
 
     return FedKernel
+
+
+def switched_layer(grid: Range, name: str) -> Any:
+    """A layer that rounds to ``grid`` while its variable ``on`` is True, and else passes values through."""
+    return _switched()(grid, name=name)
+
+
+@functools.cache
+def _switched() -> Any:
+    import keras
+    import tensorflow as tf
+
+    class Switched(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, grid: Range, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.range = grid
+            self.on = self.add_weight(shape=(), dtype="bool", initializer="ones", trainable=False, name="on")
+
+        def call(self, inputs: Any) -> Any:
+            grid = self.range
+            rounded = functools.partial(tf.quantization.fake_quant_with_min_max_args, inputs, grid.low, grid.high)
+            return tf.cond(self.on.value, rounded, lambda: inputs)
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+    return Switched

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from edgevision.converters.quantize.fake_quant import FIXED_RANGES, PIXELS, Range
 from edgevision.converters.quantize.graph import KERNEL_KINDS, Graph, Op
 
@@ -21,6 +23,16 @@ def is_fused(graph: Graph, op: Op) -> bool:
     return op.kind in _REQUANTISING and behind is not None and behind.kind == "ReLU"
 
 
+def has_form(op: Op) -> bool:
+    """Whether ``op`` computes, and has an 8-bit form."""
+    return op.kind not in ("Input", *_ON_GRID, *_SAME_GRID, *_FLOAT)
+
+
+def is_float(op: Op) -> bool:
+    """Whether ``op`` computes in float: what it writes is rounded only where an integer kernel reads it."""
+    return op.kind in _FLOAT or bool(op.float_reason)
+
+
 def is_float_tail(graph: Graph, op: Op) -> bool:
     """Whether ``op`` is a closing softmax, sigmoid or tanh: left in float, so that scores are not rounded to 1/256.
 
@@ -33,22 +45,20 @@ def writes_grid(graph: Graph, op: Op) -> bool:
     """Whether a range belongs to the output of ``op`` itself: seen on images, or given."""
     if op.kind in (*_ON_GRID, *_SAME_GRID) or is_fused(graph, op) or is_float_tail(graph, op):
         return False
-    return op.kind not in _FLOAT or _is_pixels(op) or _is_read_in_integers(graph, op)
+    return not is_float(op) or _is_pixels(op) or any(integer_readers(graph, op.name))
 
 
 def _is_pixels(op: Op) -> bool:
     return op.kind == "Input" and op.dtype == "uint8"
 
 
-def _is_read_in_integers(graph: Graph, op: Op) -> bool:
-    """Whether an integer kernel takes ``op``, directly or through operations that only move values."""
-    for reader in graph.consumers(op.name):
+def integer_readers(graph: Graph, name: str) -> Iterator[Op]:
+    """The integer kernels that take ``name``, directly or through operations that only move values."""
+    for reader in graph.consumers(name):
         if reader.kind in (*_ON_GRID, *_SAME_GRID):
-            if _is_read_in_integers(graph, reader):
-                return True
-        elif reader.kind not in _FLOAT and not is_float_tail(graph, reader):
-            return True
-    return False
+            yield from integer_readers(graph, reader.name)
+        elif not is_float(reader) and not is_float_tail(graph, reader):
+            yield reader
 
 
 def logits_point(graph: Graph) -> str | None:

@@ -20,7 +20,7 @@ from edgevision.converters.quantize.logits import Logits, narrow_logits, wide_lo
 from edgevision.converters.quantize.observe import Batch, Batches, Observer, observe
 from edgevision.converters.quantize.points import logits_point, rounded_outputs, value_grids
 from edgevision.converters.quantize.rounding import feedback_kernel
-from edgevision.converters.quantize.scoring import divergence, noise_shares
+from edgevision.converters.quantize.scoring import changed, divergence, noise_shares
 from edgevision.converters.quantize.weights import overflows, quantize_kernels, round_biases
 from edgevision.runtime.manifest import Scores, Target
 
@@ -50,6 +50,7 @@ class Quantized:
 
     Attributes:
         graph: Operations; kernels on the int8 grid.
+        exact: The same operations in float, which ``graph`` was rounded from.
         ranges: 8-bit grid of every operation that writes one.
         ranges_by: "min-max", "least-squares" or the share of values that percentiles keep at each end.
         rounding: How kernels were rounded.
@@ -58,10 +59,13 @@ class Quantized:
         errors: How far each candidate tried is from float on held-out samples: divergence of the probabilities, nats;
             of outputs that are no class scores ``scoring.noise_shares``.
         is_pair_safe: Whether weights were rounded so that 8-bit sums saturate nowhere (``pairs``).
+        changed: Share of those samples with another best class than float's, 0..1; 0 where there are no classes.
+        int8_graph: ``graph`` before some of it went to float (``mixed.mix``); None where nothing did.
         convergence: Whether more images would still move the ranges; None when none had to be measured.
     """
 
     graph: Graph
+    exact: Graph
     ranges: dict[str, Range]
     ranges_by: str
     rounding: Rounding
@@ -70,6 +74,8 @@ class Quantized:
     errors: dict[str, float]
     convergence: Convergence | None = None
     is_pair_safe: bool = False
+    changed: float = 0.0
+    int8_graph: Graph | None = None
 
     @property
     def recipe(self) -> str:
@@ -83,7 +89,7 @@ class Quantized:
 
     def weights_model(self) -> Any:
         """The Keras model with these weights and float activations."""
-        return build_model(self.graph)
+        return build_model(self.int8_graph or self.graph)
 
 
 def quantize(
@@ -125,7 +131,7 @@ def quantize(
     if target == "any" and overflows(chosen.graph):
         safe = starts[chosen.equalized].candidate(chosen.ranges_by, chosen.rounding, pair_safe=True)
         if judge.hear(safe) <= MOST_FOR_SAFETY * chosen.errors[chosen.recipe]:
-            return dataclasses.replace(safe, errors=chosen.errors)
+            return judge.told(safe)
     return chosen
 
 
@@ -161,7 +167,16 @@ class _Seen:
             made = correct_biases(self._graph, nearest, grids, self._correction, self._means, round_kernel)
         round_biases(made, grids)
         return Quantized(
-            made, ranges, estimate, rounding, self._logits, self._is_equalized, {}, self._settled, pair_safe
+            made,
+            self._graph,
+            ranges,
+            estimate,
+            rounding,
+            self._logits,
+            self._is_equalized,
+            {},
+            self._settled,
+            pair_safe,
         )
 
 
@@ -173,6 +188,7 @@ class _Judge:
         self._float = build_model(graph)
         self._exact: Any = None if scores is None else self._scored(self._float)
         self._errors: dict[str, float] = {}
+        self._changed: dict[str, float] = {}
         self._best: Quantized | None = None
 
     def hear(self, candidate: Quantized) -> float:
@@ -182,7 +198,9 @@ class _Judge:
             pairs = ([answer(each, self._graph, batch) for each in (self._float, model)] for batch in self._held_out())
             (error,) = noise_shares(pairs)
         else:
-            error = divergence(self._exact, self._scored(model), self._scores)
+            found = self._scored(model)
+            error = divergence(self._exact, found, self._scores)
+            self._changed[candidate.recipe] = changed(self._exact, found, self._scores)
         if self._best is None or error < self._errors[self._best.recipe]:
             self._best = candidate
         self._errors[candidate.recipe] = error
@@ -191,7 +209,11 @@ class _Judge:
     def best(self) -> Quantized:
         if self._best is None:
             raise ValueError("no candidate was heard")
-        return dataclasses.replace(self._best, errors=self._errors)
+        return self.told(self._best)
+
+    def told(self, candidate: Quantized) -> Quantized:
+        """A candidate that was heard, with what was found."""
+        return dataclasses.replace(candidate, errors=self._errors, changed=self._changed.get(candidate.recipe, 0.0))
 
     def _scored(self, model: Any) -> Any:
         (name,) = self._graph.outputs

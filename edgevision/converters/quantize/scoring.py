@@ -62,6 +62,14 @@ def noise_shares(rows: Iterable[Sequence[Mapping[str, Values]]]) -> list[float]:
     ]
 
 
+def changed(reference: Values, outputs: Values, scores: Scores) -> float:
+    """Share of images with another best class, 0..1; both (images, values). A single value tells two classes apart."""
+    exact, found = _probabilities(reference, scores), _probabilities(outputs, scores)
+    if reference.shape[-1] == 1:
+        return float(((exact > 0.5) != (found > 0.5)).mean())
+    return float((exact.argmax(-1) != found.argmax(-1)).mean())
+
+
 def logits_range(logits: Values, scores: Scores) -> Range:
     """The grid for a classifier's logits that keeps its probabilities best.
 

@@ -21,6 +21,8 @@ _CLOSE, _SAMPLE = 1e-4, 32
 _NOTHING = 1e-30
 #: Scale of channels that are zero: fine enough for their biases, which are counted in it, coarse enough for 32 bits.
 _ZERO_SCALE = 1e-4
+#: What float32 arithmetic leaves between a kernel and its grid, in steps.
+_SLACK = 1e-3
 #: Largest bias in the accumulator's units.
 _MOST = 2**31 - 1
 
@@ -85,6 +87,12 @@ def _are_whole(rows: NDArray[np.floating]) -> NDArray[np.bool_]:
     return found
 
 
+def lies_on_grid(kernel: NDArray[np.floating], axes: tuple[int, ...]) -> bool:
+    """Whether a kernel was rounded: the others are in float on purpose, and no exporter may round them."""
+    stored, scale = to_grid(kernel, axes)
+    return bool((np.abs(stored * scale - kernel) <= _SLACK * scale).all())
+
+
 def quantize_kernels(graph: Graph, *, pair_safe: bool = False) -> Graph:
     """A copy of the graph whose kernels lie on the int8 grid; biases stay as they are (they are stored in 32 bits).
 
@@ -133,7 +141,7 @@ def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
     behind) become zero.
     """
     for op in graph:
-        if op.has_kernel and op.inputs[0] in grids:
+        if op.has_kernel and not op.float_reason and op.inputs[0] in grids:
             input_scale = grids[op.inputs[0]].scale
             lost = np.abs(op.weights[1]) > _MOST * _bias_steps(op, input_scale)
             op.weights[0] = np.where(lost.reshape(_channel_shape(op)), np.float32(0), op.weights[0])

@@ -1,0 +1,68 @@
+"""The search for what has to stay in float, as one step of a conversion: whether, with what, and remembered where."""
+
+from __future__ import annotations
+
+import hashlib
+
+from edgevision.converters.calibration import CalibrationSet
+from edgevision.converters.gate import CHANGES_PER_POINT
+from edgevision.converters.provenance import tool_versions
+from edgevision.converters.quantize.correct import images_to_correct
+from edgevision.converters.quantize.observe import batch_size
+from edgevision.converters.quantize.quantize import Quantized
+from edgevision.converters.quantize.search import Found, Tell, is_needed, search
+from edgevision.converters.quantize.trials import Trials
+from edgevision.converters.source import SourceModel
+from edgevision.converters.trial_store import TrialStore
+
+#: Seconds that a search may take unless told otherwise.
+BUDGET_S = 60.0
+#: Part of every key: another way of trying finds other numbers.
+_RECIPE = "1"
+
+
+def revert(
+    source: SourceModel, quantized: Quantized, images: CalibrationSet, max_drop: float, budget: float, tell: Tell
+) -> tuple[Quantized, Found | None, str]:
+    """The quantised model with as much in float as the gate is likely to ask for.
+
+    The model as it is, at no cost, when it changes few enough answers on the images that chose it, or has no classes.
+
+    Args:
+        source: The float model.
+        quantized: All int8.
+        images: Its choice images are tried on; none that judges.
+        max_drop: What the gate allows, points.
+        budget: Seconds; 0 does not search.
+        tell: Called with each step.
+
+    Returns:
+        The model to export; what was found, None when nothing was searched for; what has to be said about the store.
+    """
+    allowed = max_drop * CHANGES_PER_POINT / 100
+    if source.scores is None or budget <= 0 or not is_needed(quantized.changed, len(images.choice), allowed):
+        return quantized, None, ""
+    store = TrialStore(_key(source, quantized, images))
+    size = batch_size(source.graph)
+    correction = images.ranges.head(images_to_correct(source.graph))
+    trials = Trials(quantized, source.scores, list(images.choice.batches(size)), correction, store)
+    found = search(trials, allowed, budget, tell)
+    return found.quantized, found, store.note
+
+
+def _key(source: SourceModel, quantized: Quantized, images: CalibrationSet) -> dict[str, str]:
+    """Everything that decides what a trial finds."""
+    weights = hashlib.sha256()
+    for op in source.graph:  # not the quantised one: what calibration made may end in another last bit each time
+        weights.update(f"{op.name} {op.kind} {op.inputs}".encode())
+        for weight in op.weights:
+            weights.update(weight.tobytes())
+    return {
+        "recipe": _RECIPE,
+        "model": source.sha256,
+        "weights": weights.hexdigest(),
+        "calibration": images.sha256,
+        "preprocessing": repr(source.preprocessing),
+        "candidate": quantized.recipe,
+        **tool_versions(),
+    }
