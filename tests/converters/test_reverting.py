@@ -85,3 +85,11 @@ def test_wrong_budgets_are_refused(data: Path, tmp_path: Path) -> None:
     for wrong in (-1.0, float("inf"), float("nan")):
         with pytest.raises(InputError, match="budget"):
             converted(data, tmp_path / "e.edge", budget=wrong)
+
+
+def test_weights_of_the_other_precisions_stay_in_8_bits(data: Path, tmp_path: Path) -> None:
+    bundle = converted(data, tmp_path / "f.edge", formats=("onnx",), precisions=("int8", "dynamic-int8"))
+    mixed, dynamic = bundle.manifest.artifacts
+    assert [op.name for op in mixed.float_ops] == ["poisoned"]
+    assert dynamic.int8_weight_bytes == 1.0
+    assert dynamic.parity is not None and dynamic.parity.passed
