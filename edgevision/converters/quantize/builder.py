@@ -11,7 +11,7 @@ from edgevision.converters.quantize.layers import arg_max_layer
 from edgevision.runtime.errors import UnsupportedLayerError
 
 #: Activation functions with an 8-bit form in at least one engine; each is an "Activation" operation.
-_ACTIVATIONS = ("sigmoid", "tanh", "softmax", "hard_silu", "gelu", "elu")
+_ACTIVATIONS = ("sigmoid", "tanh", "softmax", "gelu", "elu")
 
 
 #: Layers and operations that only move values.
@@ -66,6 +66,10 @@ class Builder:
         if word in ("silu", "swish"):  # no engine has it in 8 bits; all have its two halves
             gate = self.add("Activation", f"{name}_sigmoid", [source], shape, activation="sigmoid")
             return self.add("Multiply", f"{name}_silu", [source, gate], shape)
+        if word in ("hard_silu", "hard_swish"):
+            # TFLite's kernel of it is approximate, so that formats would differ; these three operations are exact.
+            gate = self.activation("hard_sigmoid", name, source, shape)
+            return self.add("Multiply", f"{name}_hard_silu", [source, gate], shape)
         if word == "hard_sigmoid":  # clip(x / 6 + 0.5, 0, 1): the line goes into the layer before, the clip is a ReLU
             line = np.full(shape[-1], 1 / 6), np.full(shape[-1], 0.5)
             source = self.add("Affine", f"{name}_line", [source], shape, *line)

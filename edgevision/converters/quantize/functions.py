@@ -51,6 +51,11 @@ def function_behind(graph: Graph, name: str) -> Function | None:
         gate, product = sorted(readers, key=lambda op: op.kind)
         if product.inputs in ([name, gate.name], [gate.name, name]):
             return lambda values: np.asarray(values * sigmoid(values))
+    if kinds == {"DepthwiseConv2D", "Multiply"} and len(readers) == 2:  # hard swish, as a line, a cut and a product
+        line, product = sorted(readers, key=lambda op: op.kind)
+        cut = graph.sole_consumer(line.name)
+        if cut is not None and cut.config.get("max_value") == 1.0 and product.inputs == [name, cut.name]:
+            return FUNCTIONS["hard_silu"]
     return None
 
 
