@@ -74,11 +74,11 @@ def gates(graph: Graph) -> list[Finding]:
 
 def _gate(graph: Graph, op: Op) -> str | None:
     if op.kind == "Activation":
-        return {"hard_silu": "hard swish", "gelu": "gelu"}.get(op.config["activation"])
+        return "gelu" if op.config["activation"] == "gelu" else None
     if op.kind != "Multiply":
         return None
     if op.name.endswith("_silu"):
-        return "swish"
+        return "hard swish" if op.name.endswith("_hard_silu") else "swish"
     maps = [graph.ops[name].shape for name in op.inputs]
     is_gate = [len(shape) == 3 and shape[:2] == (1, 1) for shape in maps]
     return "squeeze-and-excite" if any(is_gate) and not all(is_gate) else None

@@ -15,14 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from edgevision.benchmarks.statistics import wilson_interval
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.converters.quantize.sensitivity import Sensitivity, candidates, mac_share, sweep
 from edgevision.converters.quantize.trials import Trial, Trials
 
 #: The search wants no more than this part of the changes that are allowed.
 MARGIN = 0.5
-#: Fewer changed answers are no reason to search, whatever their share.
-_LEAST_CHANGES = 2
 #: Part of the budget for the sweep.
 _SWEEP = 0.6
 #: Most that may go to float, as a share of the multiply-accumulates. What needs more had better be float altogether.
@@ -77,8 +76,12 @@ class Found:
 
 
 def is_needed(changed: float, images: int, allowed: float) -> bool:
-    """Whether the share ``changed`` of the answers to so many images is more than allowed, and more than one answer."""
-    return changed > allowed and round(changed * images) >= _LEAST_CHANGES
+    """Whether the share ``changed`` of the answers to so many images is more than allowed, and that by no accident.
+
+    A search gives integer work up. Where the images leave it open (7 of 200 changed answers may be 2 % of all), the
+    gate's own images are to tell.
+    """
+    return wilson_interval(round(changed * images), images)[0] > allowed
 
 
 def search(

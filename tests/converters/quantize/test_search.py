@@ -57,6 +57,7 @@ def test_nothing_is_done_without_a_budget_or_need(quantized: Quantized, images: 
         assert found.quantized is quantized and not found.sensitivities
         assert run.made <= 1
     assert not is_needed(0.05, 20, 0.01), "one changed answer is no reason"
+    assert not is_needed(0.035, 200, 0.02) and is_needed(0.045, 200, 0.02), "more than chance explains"
 
 
 def test_a_second_search_runs_nothing(quantized: Quantized, images: list[dict[str, Any]]) -> None:
