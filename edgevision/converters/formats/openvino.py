@@ -33,6 +33,7 @@ def export(source: Source, path: Path) -> None:
             if node.get_type_name() in _KERNELS:
                 _quantize_constant(node)
     if source.precision == "int8":
+        _keep_roundings(model)
         model = _take_pixels(model, source.pixel_inputs)
     if len(source.graph.inputs) == 1:
         model.input(0).set_names({source.graph.input.name})
@@ -104,6 +105,22 @@ def forget_origin(model: Any) -> None:
         base = re.fullmatch(r"(\w+?)_\d+", node.get_friendly_name())
         if base is not None:
             node.set_friendly_name(f"{base[1]}_{number}")
+
+
+def _keep_roundings(model: Any) -> None:
+    """Have both sides of a residual addition rounded to their grids, as the quantised model has them.
+
+    OpenVINO 2026.4 takes such an addition into the convolution before it and then leaves that one's rounding out: 30 dB
+    between it and the other formats on a small squeeze-and-excite network where 50 are possible. It does not if a cut
+    comes between the two. This one cuts nothing and costs nothing: it becomes part of the convolution too.
+    """
+    ops = import_openvino().opset13
+    most = float(np.finfo(np.float32).max)
+    for node in model.get_ordered_ops():
+        sides = node.input_values() if node.get_type_name() == "Add" else []
+        if sides and all(side.get_node().get_type_name() == "FakeQuantize" for side in sides):
+            for place, side in enumerate(sides):
+                node.input(place).replace_source_output(ops.clamp(side, -most, most).output(0))
 
 
 def _quantize_constant(node: Any) -> None:
