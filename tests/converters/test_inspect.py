@@ -25,12 +25,18 @@ def bundle(keras_file: Path, photos: Path, tmp_path_factory: pytest.TempPathFact
     return convert(keras_file, photos, out, precisions=("int8",))
 
 
+#: So often TFLite runs this network's last layer, which is next to nothing of its work (``formats.tflite_logits``).
+WINDOWS = 8
+
+
 @pytest.mark.parametrize("name", ["int8.tflite", "int8.onnx", "int8.xml"])
 def test_a_lone_file_of_ours(name: str, bundle: Bundle) -> None:
     found = inspect(bundle.path / name, executed=True)
     assert found["file"] == name and found["int8_macs"] == found["int8_weight_bytes"] == 1.0
     assert found["macs"] == sum(kernel["macs"] for kernel in found["kernels"]) > 0 and found["float_ops"] == []
-    assert len(found["kernels"]) == len(found["executed"]) == 4 and all(item["int8"] for item in found["executed"])
+    kernels = 4 + (WINDOWS - 1 if name == "int8.tflite" else 0)  # which runs the last layer in windows
+    assert len(found["kernels"]) == len(found["executed"]) == kernels
+    assert all(item["int8"] for item in found["executed"])
     embedded = found["embedded"]
     assert embedded["labels"] == list(CLASSES) and embedded["scores"] == "logits"
     assert embedded["preprocessing"] == to_plain(named_preprocessing("unit", SIZE, SIZE))
@@ -48,8 +54,8 @@ def test_a_bundle_is_its_manifest_and_what_was_counted_again(bundle: Bundle) -> 
 
 
 def test_all_formats_count_the_same_work(bundle: Bundle) -> None:
-    counted = [inspect(bundle.path / name) for name in ("int8.tflite", "int8.onnx", "int8.xml")]
-    assert len({item["macs"] for item in counted}) == 1
+    tflite, onnx, openvino = (inspect(bundle.path / name) for name in ("int8.tflite", "int8.onnx", "int8.xml"))
+    assert onnx["macs"] == openvino["macs"] == tflite["macs"] - (WINDOWS - 1) * tflite["kernels"][-1]["macs"]
 
 
 @pytest.mark.parametrize("format_name", ["tflite", "onnx", "openvino"])

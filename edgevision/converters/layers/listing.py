@@ -61,7 +61,7 @@ def list_layers(graph: Graph, quantized: Quantized) -> list[Layer]:
     shares = mac_shares(graph)
     layers = []
     for op in graph:
-        fused_with = graph.ops[op.inputs[0]] if op.inputs and is_fused(graph, graph.ops[op.inputs[0]]) else None
+        fused_with = _fused_with(graph, quantized, op)
         has_output = op.name in quantized.ranges or op.name in graph.outputs.values()
         if op.dtype == "uint8" or not (has_output or op.kind == "Kept"):
             continue
@@ -71,11 +71,18 @@ def list_layers(graph: Graph, quantized: Quantized) -> list[Layer]:
         if not has_output:
             reason += "; float on both sides, so no file shows it apart"
         weights = _weights(quantized.graph.ops[main.name])
-        is_int8 = op.kind != "Kept" and not is_float_tail(graph, op)
+        is_int8 = op.kind != "Kept" and (fused_with is not None or not is_float_tail(graph, op))
         layers.append(
             Layer(main.name, kind, op.name if has_output else None, shares[main.name], is_int8, reason, weights)
         )
     return layers
+
+
+def _fused_with(graph: Graph, quantized: Quantized, op: Op) -> Op | None:
+    """The operation before, where the two have one output: an activation, or scores of logits without a grid."""
+    before = graph.ops[op.inputs[0]] if op.inputs else None
+    is_scores = before is not None and quantized.logits is not None and quantized.logits.name == before.name
+    return before if before is not None and (is_scores or is_fused(graph, before)) else None
 
 
 def _kind(op: Op) -> str:
