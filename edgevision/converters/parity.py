@@ -75,7 +75,8 @@ def answer(
         weights: The Keras model whose weights alone are quantised; None leaves it out.
     """
     exact: list[Outputs] = []
-    models = {name: model for name, model in (("quantized", quantized), ("weights", weights)) if model is not None}
+    given = (("quantized", quantized), ("weights", weights))
+    models = {name: build.Compiled(model) for name, model in given if model is not None}
     rounded: dict[str, list[Outputs]] = {name: [] for name in models}
     answers: dict[str, list[Outputs]] = {name: [] for name in sessions}
     with ThreadPoolExecutor(available_cpus()) as pool:  # a session has one thread, so several run side by side

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgevision.converters.files import content_hash, read_model
 from edgevision.converters.metadata import read_metadata
+from edgevision.converters.quantize.build import Compiled
 from edgevision.converters.quantize.fold import close_with_activation, fold, prepend_normalization
 from edgevision.converters.quantize.graph import Graph, Op
 from edgevision.converters.quantize.observe import Batch
@@ -74,7 +75,8 @@ class SourceModel:
         """The model, taking a list where it takes several arrays, however they are nested."""
         import keras
 
-        return self.model if len(self.model.inputs) == 1 else keras.Model(self.model.inputs, self.model.outputs)
+        flat = self.model if len(self.model.inputs) == 1 else keras.Model(self.model.inputs, self.model.outputs)
+        return Compiled(flat)
 
 
 def load_source(
