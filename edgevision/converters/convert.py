@@ -228,7 +228,7 @@ def convert_here(
         manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, training))
         extra = {}
         if "int8" in precisions:
-            extra[LAYERS] = layers_bytes(source.graph, quantized, exported, folder, data.judged.head(IMAGES))
+            extra[LAYERS] = layers_bytes(quantized.exact, quantized, exported, folder, data.judged.head(IMAGES))
         steps("writing the bundle")
         return write(Path(out), manifest, folder, source, data, answers, sessions, extra, golden, force)
 
