@@ -46,6 +46,15 @@ IN_INTEGERS: dict[str, Make] = {
     "global maximum over steps": lambda: [kl.Reshape(STEPS), kl.GlobalMaxPooling1D()],
     "nearest": lambda: [kl.UpSampling2D(2)],
     "bilinear": lambda: [kl.UpSampling2D(2, interpolation="bilinear")],
+    "maximum over three axes": lambda: [
+        kl.Reshape((4, SIZE // 4, SIZE, 3)),
+        kl.MaxPooling3D((2, 3, 2), strides=(1, 2, 3), padding="same"),
+    ],
+    "average over three axes": lambda: [
+        kl.Reshape((4, SIZE // 4, SIZE, 3)),
+        kl.AveragePooling3D((3, 2, 2), strides=(2, 1, 3), padding="same"),
+    ],
+    "average inside three axes": lambda: [kl.Reshape((4, SIZE // 4, SIZE, 3)), kl.AveragePooling3D((3, 2, 3))],
     "cropping": lambda: [kl.Cropping2D(((1, 2), (0, 3)))],
     "batch norm of vectors": lambda: [kl.Flatten(), kl.BatchNormalization(), kl.ReLU(), kl.Dense(2)],
 }
