@@ -29,7 +29,7 @@ _OLDEST = (2, 14)
 _INT16X8 = "EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8"
 #: Types that weights are stored in, by their number in the schema.
 _TYPES = {0: "float32", 1: "float16", 9: "int8"}
-_KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL")
+_KERNELS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL", "CONV_3D")
 
 
 def export(source: Source, path: Path) -> None:
@@ -118,7 +118,8 @@ def _kernel(model: Any, graph: Any, operator: Any, kind: str) -> Kernel:
     if kind == "TRANSPOSE_CONV":  # every input value meets every weight of its channel
         macs = math.prod(values.shape) * math.prod(shape[:3])
     else:
-        per_output = {"CONV_2D": shape[1:], "DEPTHWISE_CONV_2D": shape[1:3]}.get(kind, [values.shape[-1]])
+        sums = {"CONV_2D": shape[1:], "DEPTHWISE_CONV_2D": shape[1:3], "CONV_3D": shape[:4]}
+        per_output = sums.get(kind, [values.shape[-1]])
         macs = math.prod(output.shape) * math.prod(per_output)
     is_int8 = values.type == weights.type == TensorType.INT8
     constant = _constant(model, graph, weights)

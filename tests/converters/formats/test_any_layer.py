@@ -60,6 +60,21 @@ def run(path: Path, format_name: str, pixels: NDArray[np.uint8]) -> NDArray[np.f
         return np.concatenate([session.run({"image": image[None]})["output"] for image in pixels])
 
 
+def volume() -> Any:
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.Conv3D(4, 3)(kl.Reshape((4, SIZE // 4, SIZE, 3))(kl.Conv2D(3, 1)(image)))
+    return keras.Model(image, kl.Dense(4)(kl.Flatten()(kl.MaxPooling3D((1, 2, 2))(x))))
+
+
+@pytest.mark.parametrize("format_name", FORMATS)
+def test_float_work_in_three_dimensions_is_counted(format_name: str, tmp_path: Path) -> None:
+    found = quantized(volume)
+    path = tmp_path / f"m{formats.SUFFIXES[format_name]}"
+    formats.of(format_name).export(Source(found.graph, found.ranges, tmp_path, found.logits), path)
+    wide = [kernel for kernel in formats.of(format_name).kernels(path) if not kernel.is_int8]
+    assert [kernel.macs for kernel in wide] == [2 * 2 * 14 * 4 * 27 * 3]
+
+
 def residual() -> Any:
     image = keras.Input((SIZE, SIZE, 3))
     x = kl.Conv2D(8, 3, padding="same", activation="relu")(image)
