@@ -34,6 +34,7 @@ def export(source: Source, path: Path) -> None:
                 _quantize_constant(node)
     if source.precision == "int8":
         _keep_roundings(model)
+        _add_vectors(model)
         model = _take_pixels(model, source.pixel_inputs)
     if len(source.graph.inputs) == 1:
         model.input(0).set_names({source.graph.input.name})
@@ -105,6 +106,34 @@ def forget_origin(model: Any) -> None:
         base = re.fullmatch(r"(\w+?)_\d+", node.get_friendly_name())
         if base is not None:
             node.set_friendly_name(f"{base[1]}_{number}")
+
+
+def _add_vectors(model: Any) -> None:
+    """Add vectors, (1, n), as (1, 1, n): OpenVINO 2026.4 on one thread reads what is not theirs when it adds two that
+    dense layers in int8 made and a third one takes (-100 dB, for every n tried).
+
+    Keras takes the second of two (1, n) for a bias and squeezes it to (n,), which is undone as well.
+    """
+    ops = import_openvino().opset13
+    for node in model.get_ordered_ops():
+        sides = [_unsqueezed(side) for side in node.input_values()] if node.get_type_name() == "Add" else []
+        if len(node.output(0).get_shape() if sides else ()) != 2 or any(_is_constant(side) for side in sides):
+            continue
+        readers = list(node.output(0).get_target_inputs())
+        wide = [ops.reshape(side, ops.constant(np.array([1, *side.get_shape()])), False) for side in sides]
+        shape = ops.constant(np.array(node.output(0).get_shape()))
+        result = ops.reshape(ops.add(*wide), shape, False)
+        for reader in readers:
+            reader.replace_source_output(result.output(0))
+
+
+def _unsqueezed(side: Any) -> Any:
+    node = side.get_node()
+    return node.input_value(0) if node.get_type_name() == "Squeeze" and len(side.get_shape()) == 1 else side
+
+
+def _is_constant(side: Any) -> bool:
+    return bool(side.get_node().get_type_name() == "Constant")
 
 
 def _keep_roundings(model: Any) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.formats.guard import guarded
+from edgevision.converters.formats.tflite_floats import free_softmax, free_states, free_tails
 from edgevision.converters.formats.tflite_graph import kinds
 from edgevision.converters.formats.tflite_grids import take_grids
 from edgevision.converters.formats.tflite_kernels import restore_kernels
@@ -54,7 +55,9 @@ def export(source: Source, path: Path) -> None:
     if source.precision in ("int8", "dynamic-int8", "int16x8"):
         take_grids(model, source.graph)
     if source.precision == "int8":
-        _free_tails(model)
+        free_tails(model)
+        free_softmax(model)
+        free_states(model)
         restore_kernels(model, source.graph)
     elif source.precision == "int16x8" and source.pixel_inputs:
         _take_pixels(model)
@@ -188,28 +191,6 @@ def _take_pixels(model: Any) -> None:
     graph.operators.insert(0, cast)
     for signature in model.signatureDefs or []:
         signature.inputs[0].tensorIndex = graph.inputs[0]
-
-
-def _free_tails(model: Any) -> None:
-    """Let a closing softmax, sigmoid or tanh work on floats, as in the other formats.
-
-    The converter rounds its result to 1/256, where small probabilities are all alike. So
-    int8 -> SOFTMAX -> int8 -> DEQUANTIZE -> float   becomes   int8 -> DEQUANTIZE -> float -> SOFTMAX -> float.
-    """
-    graph, names = model.subgraphs[0], kinds(model)
-    for dequantize in [item for item in graph.operators if names[item.opcodeIndex] == "DEQUANTIZE"]:
-        middle, output = dequantize.inputs[0], dequantize.outputs[0]
-        function = next((item for item in graph.operators if middle in item.outputs), None)
-        readers = [item for item in graph.operators if middle in item.inputs]
-        is_last = output in graph.outputs and len(readers) == 1
-        if function is None or not is_last or names[function.opcodeIndex] not in ("SOFTMAX", "LOGISTIC", "TANH"):
-            continue
-        logits = function.inputs[0]
-        graph.tensors[middle].type, graph.tensors[middle].quantization = graph.tensors[output].type, None
-        dequantize.inputs, dequantize.outputs = [logits], [middle]
-        function.inputs, function.outputs = [middle], [output]
-        first, second = (graph.operators.index(item) for item in (function, dequantize))
-        graph.operators[first], graph.operators[second] = dequantize, function
 
 
 def _rename(model: Any, inputs: list[str], outputs: list[str]) -> None:

@@ -81,13 +81,24 @@ class TFLiteGraph:
         """An ADD; it is not put into the graph."""
         from tensorflow.lite.python import schema_py_generated as schema
 
-        if "ADD" not in kinds(self.model):
+        return self._made(self._code("ADD"), inputs, [output], schema.BuiltinOptions.AddOptions, schema.AddOptionsT())
+
+    def dequantization(self, stored: int, real: int) -> Any:
+        """A DEQUANTIZE; it is not put into the graph."""
+        from tensorflow.lite.python import schema_py_generated as schema
+
+        return self._made(self._code("DEQUANTIZE"), [stored], [real], schema.BuiltinOptions.NONE, None)
+
+    def _code(self, kind: str) -> int:
+        """Index of an operator code; one that was not there is added."""
+        from tensorflow.lite.python import schema_py_generated as schema
+
+        if kind not in kinds(self.model):
             code = schema.OperatorCodeT()
-            code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.ADD
-            code.version = 1
+            code.builtinCode = code.deprecatedBuiltinCode = getattr(schema.BuiltinOperator, kind)
+            code.version = 2 if kind == "DEQUANTIZE" else 1  # from version 2 on it knows int8
             self.model.operatorCodes.append(code)
-        options = schema.BuiltinOptions.AddOptions, schema.AddOptionsT()
-        return self._made(kinds(self.model).index("ADD"), inputs, [output], *options)
+        return kinds(self.model).index(kind)
 
     @staticmethod
     def _made(code: int, inputs: list[int], outputs: list[int], options_type: int, options: Any) -> Any:

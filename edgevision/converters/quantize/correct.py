@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.quantize.build import build_model, call, run
+from edgevision.converters.quantize.build import build_model, call, in_integers, run
 from edgevision.converters.quantize.fake_quant import STEPS, Range
 from edgevision.converters.quantize.graph import Array, Graph, Op
 from edgevision.converters.quantize.observe import Batch
@@ -88,7 +88,7 @@ def correct_biases(
             inputs = [_waking(values[name], grids.get(name)) for name in op.inputs]
             if op.has_kernel and rounding is not None:
                 op.weights[0] = rounding(graph.ops[op.name], inputs[0])
-            output = call(op, inputs)
+            output = call(in_integers(op) if op.name in grids else op, inputs)
             if op.has_kernel:
                 shift = np.asarray(means[op.name] - _channel_means(output.numpy()), np.float32)
                 op.weights[1] = op.weights[1] + shift

@@ -43,5 +43,6 @@ class Range:
 #: Raw pixels: stored value = grey level.
 PIXELS = Range(1.0, 0)
 
-#: Grids that integer kernels demand for the outputs of these functions (TFLite's quantisation specification).
-FIXED_RANGES = {"softmax": Range(1 / 256, 0), "sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}
+#: Grids that integer kernels demand for the outputs of these functions (TFLite's quantisation specification). One is
+#: demanded for softmax too, 1/256: attention over 64 places has four steps left there, so softmax is done in float.
+FIXED_RANGES = {"sigmoid": Range(1 / 256, 0), "tanh": Range(1 / 128, 128)}

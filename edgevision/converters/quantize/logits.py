@@ -25,8 +25,9 @@ from edgevision.runtime.manifest import Scores
 _MOST = 8
 #: Share of the model's multiply-accumulates that windows may add.
 _COST = 0.05
-#: Logits may go beyond what calibration images showed by this share of their span.
-_MARGIN = 0.1
+#: Logits may go beyond what calibration images showed by this share of their span, for each window. Where there are
+#: many, coarser steps cost less than the image in twenty that saturated (a single logit, two dozen images).
+_MARGIN = 0.04
 #: Values that an 8-bit grid is chosen by, at most (16 MB).
 _VALUES = 4 * 2**20
 
@@ -61,7 +62,7 @@ def wide_logits(graph: Graph, seen: Observer, batches: Batches, scores: Scores) 
     windows = min(_MOST, 1 + math.floor(_COST * sum(_macs(graph, op) for op in graph) / _macs(graph, last)))
     if windows == 1:
         return Logits(last.name, narrow_logits(graph, batches, scores), 1)
-    margin = _MARGIN * (seen.high - seen.low)
+    margin = _MARGIN * windows * (seen.high - seen.low)
     return Logits(last.name, Range.covering(seen.low - margin, seen.high + margin), windows)
 
 
@@ -77,7 +78,7 @@ def moved_logits(logits: Logits, values: Values, scores: Scores) -> Logits:
         grid = logits_range(values, scores)
         return replace(logits, grid=Range.covering(grid.low, max(grid.high, logits.grid.high)))
     low, high = float(values.min()), float(values.max())
-    margin = _MARGIN * (high - low)
+    margin = _MARGIN * logits.windows * (high - low)
     low, high = min(low - margin, logits.grid.low), max(high + margin, logits.grid.high)
     return replace(logits, grid=Range.covering(low, high))
 

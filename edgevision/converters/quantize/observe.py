@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.quantize.build import build_model, run
+from edgevision.converters.quantize.build import build_model, ready, run
 from edgevision.converters.quantize.fake_quant import STEPS, Range
 from edgevision.converters.quantize.functions import Function, function_behind
 from edgevision.converters.quantize.graph import Graph
@@ -102,7 +102,7 @@ def observe(graph: Graph, batches: Batches) -> dict[str, Observer]:
     observers = {name: Observer(function_behind(graph, name)) for name in names}
     if not names:  # everything stays in float
         return observers
-    model = build_model(graph, outputs=names)
+    model = ready(build_model(graph, outputs=names), graph)
     for see in (Observer.see_extremes, Observer.see_values):
         for batch in batches():
             for name, value in run(model, batch).items():

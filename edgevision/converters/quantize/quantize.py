@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edgevision.converters.quantize.build import answer, build_model
+from edgevision.converters.quantize.build import answer, build_model, ready
 from edgevision.converters.quantize.convergence import Convergence, convergence
 from edgevision.converters.quantize.correct import correct_biases, kernel_means
 from edgevision.converters.quantize.equalize import equalize
@@ -185,7 +185,7 @@ class _Judge:
 
     def __init__(self, graph: Graph, scores: Scores | None, held_out: Batches) -> None:
         self._graph, self._scores, self._held_out = graph, scores, held_out
-        self._float = build_model(graph)
+        self._float = ready(build_model(graph), graph)
         self._exact: Any = None if scores is None else self._scored(self._float)
         self._errors: dict[str, float] = {}
         self._changed: dict[str, float] = {}
@@ -193,7 +193,7 @@ class _Judge:
 
     def hear(self, candidate: Quantized) -> float:
         """How far its answers are from float's."""
-        model = candidate.model()
+        model = ready(candidate.model(), candidate.graph)
         if self._scores is None:  # of maps and images only sums are kept
             pairs = ([answer(each, self._graph, batch) for each in (self._float, model)] for batch in self._held_out())
             (error,) = noise_shares(pairs)

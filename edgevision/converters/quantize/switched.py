@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.quantize.build import call
+from edgevision.converters.quantize.build import call, in_integers
+from edgevision.converters.quantize.graph import Op
 from edgevision.converters.quantize.layers import switched_layer
 from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.quantize.quantize import Quantized
@@ -39,6 +40,9 @@ class SwitchedModel:
         name = self._graph.input.name
         return np.concatenate([np.asarray(self._run(batch[name].astype(np.float32))) for batch in batches])
 
+    def _as_run(self, op: Op) -> Op:
+        return in_integers(op) if op.name in self._ranges and op.kind == "LeakyReLU" else op
+
     def _build(self) -> tuple[Any, Any]:
         import keras
         import tensorflow as tf
@@ -47,7 +51,7 @@ class SwitchedModel:
         image = keras.Input(source.shape, name="image")
         values: dict[str, Any] = {}
         for op in self._graph:
-            value = image if op is source else call(op, [values[name] for name in op.inputs])
+            value = image if op is source else call(self._as_run(op), [values[name] for name in op.inputs])
             if op.name in self._ranges:
                 value = switched_layer(self._ranges[op.name], f"{op.name}_switch")(value)
             values[op.name] = value

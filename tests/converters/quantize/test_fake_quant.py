@@ -54,8 +54,8 @@ def test_pixels_are_stored_as_they_are() -> None:
 
 
 def test_fixed_ranges_are_those_integer_kernels_demand() -> None:
-    """TFLite's quantisation specification: softmax and sigmoid scale 1/256 from 0, tanh 1/128 around 0."""
-    assert FIXED_RANGES["softmax"] == FIXED_RANGES["sigmoid"] == Range(1 / 256, 0)
+    """TFLite's quantisation specification: sigmoid scale 1/256 from 0, tanh 1/128 around 0."""
+    assert FIXED_RANGES["sigmoid"] == Range(1 / 256, 0)
     assert FIXED_RANGES["tanh"] == Range(1 / 128, 128)
     assert FIXED_RANGES["tanh"].low == -1.0
 
