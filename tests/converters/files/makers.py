@@ -108,7 +108,8 @@ def called() -> Any:
 def answers(model: Any, count: int = 3) -> NDArray[np.float32]:
     """Its outputs for the same random inputs, whichever Keras it is of."""
     rng = np.random.default_rng(1)
-    shape = [size or 8 for size in model.inputs[0].shape[1:]]
+    # MobileNetV3 on 8 pixels reads beyond its memory: another answer each time.
+    shape = [size or 64 for size in model.inputs[0].shape[1:]]
     return np.asarray(model(rng.uniform(0, 1, (count, *shape)).astype(np.float32), training=False))
 
 
