@@ -214,7 +214,7 @@ def convert_here(
         steps("checking")
         weights = quantized.weights_model() if {"dynamic-int8", "int16x8"} & {p for _, p in wanted} else None
         judged = data.judged.batches(batch_size(source.graph))
-        answers = answer(source, quantized.model(), sessions, judged, weights)
+        answers = answer(source, quantized.whole_model(), sessions, judged, weights)
         manifest = dataclasses.replace(
             manifest,
             artifacts=tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported),

@@ -99,7 +99,7 @@ class _Run:
         self._layers, self._files, self._inputs = layers, files, graph.inputs
         names = [layer.point for layer in layers if layer.point is not None]
         self._float = _compiled(build_model(graph, outputs=names))
-        self._quantized = _compiled(build_model(quantized.graph, quantized.ranges, outputs=names))
+        self._quantized = _compiled(build_model(quantized.graph, quantized.ranges, outputs=names, whole=True))
         self._pieces = _compiled(build_pieces(graph, names))
         self._signals = {name: Signal() for name in names}, {name: Signal() for name in names}
         self._noises = {

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from edgevision.converters.quantize.builder import Slot
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph, Op
-from edgevision.converters.quantize.layers import fake_quantize_layer, fed_kernel_layer, gelu_layer
+from edgevision.converters.quantize.integers import plan
+from edgevision.converters.quantize.layers import fake_quantize_layer, fed_kernel_layer, gelu_layer, whole_layer
 from edgevision.converters.quantize.macs import macs
 
 #: Multiply-accumulates of a graph, per sample, from which on building TensorFlow's graph of it takes less time than it
@@ -54,6 +55,7 @@ def build_model(
     batch: int | None = None,
     pixel_dtype: str = "float32",
     fed: Sequence[str] = (),
+    whole: bool = False,
 ) -> Any:
     """A functional Keras model of the graph; ``run`` feeds it.
 
@@ -65,6 +67,7 @@ def build_model(
         batch: Fixed batch size; None leaves it open.
         pixel_dtype: dtype of an input of raw pixels 0..255; "uint8" puts a cast behind it.
         fed: Operations (Conv2D, Dense) whose kernels become inputs of the model, in this order behind its own.
+        whole: Compute kernels of a rounded model on whole numbers (``integers``): for comparing, not for exporting.
 
     Returns:
         keras.Model; its inputs (batch, ...) have the names of the graph's.
@@ -74,6 +77,7 @@ def build_model(
     sources: list[Any] = []
     kernels = {name: keras.Input(batch_shape=graph.ops[name].weights[0].shape) for name in fed}
     values: dict[str, Any] = {}
+    integers = plan(graph, ranges) if whole and ranges is not None else {}
     for op in graph:
         if op.kind == "Input":
             dtype = pixel_dtype if op.dtype == "uint8" else op.dtype
@@ -81,6 +85,8 @@ def build_model(
             value = keras.ops.cast(sources[-1], "float32") if dtype == "uint8" else sources[-1]
         elif op.name in kernels:
             value = fed_kernel_layer(op)([values[op.inputs[0]], kernels[op.name]])
+        elif op.name in integers:
+            value = whole_layer(integers[op.name])([values[name] for name in op.inputs])
         else:
             is_rounded = ranges is not None and op.name in ranges
             value = call(in_integers(op) if is_rounded else op, [values[name] for name in op.inputs])

@@ -7,6 +7,7 @@ from typing import Any
 
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Op
+from edgevision.converters.quantize.integers import Whole
 
 
 def fake_quantize_layer(grid: Range, name: str) -> Any:
@@ -25,6 +26,12 @@ def gelu_layer(name: str) -> Any:
 def fed_kernel_layer(op: Op) -> Any:
     """A Keras layer that does what ``op``, a Conv2D or Dense, does, with its kernel as a second input."""
     return _fed_kernel()(op, name=op.name)
+
+
+def whole_layer(whole: Whole) -> Any:
+    """A Keras layer for an operation on whole numbers, from the list of its inputs. One layer, not one per step of it:
+    Keras goes down a model by recursion."""
+    return _whole_numbers()(whole, name=whole.op.name)
 
 
 def arg_max_layer(axis: int, keepdims: bool, name: str) -> Any:
@@ -118,6 +125,35 @@ def _fed_kernel() -> Any:
             return (input_shape[0][0], *self.op.shape)
 
     return FedKernel
+
+
+@functools.cache
+def _whole_numbers() -> Any:
+    import keras
+
+    class WholeNumbers(keras.layers.Layer):  # type: ignore[misc]
+        def __init__(self, whole: Whole, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.whole, op = whole, whole.op
+            self.takes_list = op.kind in ("Add", "Multiply", "MatMul")
+            self.inner = None if op.kind == "MatMul" else getattr(keras.layers, op.kind)(name=op.name, **op.config)
+
+        def build(self, input_shape: Any) -> None:
+            if self.inner is not None:
+                self.inner.build(input_shape if self.takes_list else input_shape[0])
+                self.inner.set_weights(self.whole.op.weights)
+            self.built = True
+
+        def call(self, inputs: Any) -> Any:
+            counts = self.whole.counts(inputs)
+            if self.inner is None:
+                return self.whole.real(keras.ops.matmul(*counts))
+            return self.whole.real(self.inner(counts if self.takes_list else counts[0]))
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return (input_shape[0][0], *self.whole.op.shape)
+
+    return WholeNumbers
 
 
 def switched_layer(grid: Range, name: str) -> Any:

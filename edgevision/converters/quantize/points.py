@@ -10,7 +10,7 @@ from edgevision.converters.quantize.graph import KERNEL_KINDS, Graph, Op
 #: Kernels that compute in wide integers and requantise, with a ReLU behind them for free.
 _REQUANTISING = (*KERNEL_KINDS, "Add")
 #: Values come out as they went in: they are on the grid already, if they were on one.
-_ON_GRID = ("MaxPooling2D", "Reshape", "Moved")
+ON_GRID = ("MaxPooling2D", "Reshape", "Moved")
 #: The output has the grid of the input but is rounded or padded anew: TFLite's average pool cannot requantise, and a
 #: leaky ReLU with a grid of its own rounds a second time what it lets pass, in TFLite by a factor of 8 bits (48 dB).
 _SAME_GRID = ("AveragePooling2D", "ZeroPadding2D", "UpSampling2D", "LeakyReLU")
@@ -26,7 +26,7 @@ def is_fused(graph: Graph, op: Op) -> bool:
 
 def has_form(op: Op) -> bool:
     """Whether ``op`` computes, and has an 8-bit form."""
-    return op.kind not in ("Input", *_ON_GRID, *_SAME_GRID, *_FLOAT)
+    return op.kind not in ("Input", *ON_GRID, *_SAME_GRID, *_FLOAT)
 
 
 def is_float(op: Op) -> bool:
@@ -44,7 +44,7 @@ def is_float_tail(graph: Graph, op: Op) -> bool:
 
 def writes_grid(graph: Graph, op: Op) -> bool:
     """Whether a range belongs to the output of ``op`` itself: seen on images, or given."""
-    if op.kind in (*_ON_GRID, *_SAME_GRID) or is_fused(graph, op) or is_float_tail(graph, op):
+    if op.kind in (*ON_GRID, *_SAME_GRID) or is_fused(graph, op) or is_float_tail(graph, op):
         return False
     return not is_float(op) or _is_pixels(op) or any(integer_readers(graph, op.name))
 
@@ -56,7 +56,7 @@ def _is_pixels(op: Op) -> bool:
 def integer_readers(graph: Graph, name: str) -> Iterator[Op]:
     """The integer kernels that take ``name``, directly or through operations that only move values."""
     for reader in graph.consumers(name):
-        if reader.kind in (*_ON_GRID, *_SAME_GRID):
+        if reader.kind in (*ON_GRID, *_SAME_GRID):
             yield from integer_readers(graph, reader.name)
         elif not is_float(reader) and not is_float_tail(graph, reader):
             yield reader
@@ -84,7 +84,7 @@ def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
     """
     grids: dict[str, Range] = {}
     for op in graph:
-        if op.kind in (*_ON_GRID, *_SAME_GRID):
+        if op.kind in (*ON_GRID, *_SAME_GRID):
             grid = grids.get(op.inputs[0])
         else:
             grid = (_given(op) or measured.get(op.name)) if writes_grid(graph, op) else None
@@ -95,7 +95,7 @@ def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
 
 def rounded_outputs(graph: Graph, grids: dict[str, Range]) -> dict[str, Range]:
     """Of ``value_grids``, those that a fake-quantise has to enforce: the rest is on its grid already."""
-    return {op.name: grids[op.name] for op in graph if op.name in grids and op.kind not in _ON_GRID}
+    return {op.name: grids[op.name] for op in graph if op.name in grids and op.kind not in ON_GRID}
 
 
 def _given(op: Op) -> Range | None:

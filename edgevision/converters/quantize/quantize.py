@@ -87,6 +87,10 @@ class Quantized:
         """The fake-quantised Keras model; ``build.run`` feeds it."""
         return build_model(self.graph, self.ranges, batch=batch)
 
+    def whole_model(self) -> Any:
+        """The same model as integer kernels compute it, without float32's rounding of sums (``integers``)."""
+        return build_model(self.graph, self.ranges, whole=True)
+
     def weights_model(self) -> Any:
         """The Keras model with these weights and float activations."""
         return build_model(self.int8_graph or self.graph)
