@@ -110,7 +110,7 @@ def accuracy(bundle: Bundle, sets: dict[str, tuple[Path, str | None]]) -> list[t
 def answers(bundle: Bundle, name: str, pixels: Any) -> Any:
     with edgevision.load(bundle.path, artifact=name) as predictor:
         outputs = (predictor.infer({"image": image[None]}) for image in pixels)
-        return np.array([predictor.postprocess(output).index for output in outputs])
+        return np.array([predictor.postprocess(output, pixels.shape[1:3]).index for output in outputs])
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def ran(bundle: Bundle) -> set[str]:
         with edgevision.load(bundle.path, artifact=item.name) as predictor:
             feeds = {key: rows[:1] for key, rows in inputs.items()}
             outputs: dict[str, NDArray[Any]] = (
-                predictor.infer(feeds) if bundle.manifest.task == "classification" else predictor.run(feeds)
+                predictor.run(feeds) if bundle.manifest.task == "tensors" else predictor.infer(feeds)
             )
         if all(np.isfinite(values).all() for values in outputs.values()):
             done.add(item.name)

@@ -97,13 +97,17 @@ def _images(
 ) -> tuple[Dataset | None, MeasuredImages, tuple[str, ...]]:
     """Labelled data if there is any, the images to run, and what has to be said about them."""
     most = min(runs, DISTINCT)
-    if bundle.manifest.task == "tensors":
+    manifest = bundle.manifest
+    if manifest.task in ("tensors", "sequence") or manifest.preprocessing is None:
         if data is not None:
-            raise no_classifier(bundle.path)
+            raise no_classifier(bundle.path, manifest.task)
         return None, from_golden_arrays(bundle, most), ()
     if data is None:
         return None, from_golden(bundle, most), ()
     name = Path(data).name
+    if manifest.task != "classification":
+        images = from_dataset(open_images(data, prefer="test"), name, most)
+        return None, images, ("Accuracy was not measured: the model is no classifier.",)
     try:
         labelled = open_dataset(data, prefer="test").aligned_to(bundle.manifest.labels)
     except DatasetError as error:

@@ -97,7 +97,7 @@ def evaluate(
         raise InputError("artifact and all exclude each other", got=f"artifact={artifact!r}, all=True")
     bundle = Bundle.open(bundle_path)
     if bundle.manifest.task != "classification":
-        raise no_classifier(bundle_path)
+        raise no_classifier(bundle_path, bundle.manifest.task)
     dataset = open_dataset(data, split, prefer="test").aligned_to(bundle.manifest.labels)
     names: Sequence[str | None] = (artifact,)
     skipped: dict[str, str] = {}
@@ -142,7 +142,8 @@ def _measure(
             # After the first unreadable image that is an error, only the others of its kind are looked for.
             truth.append(label)
             for name, predictor in predictors.items():
-                scores[name].append(predictor.postprocess(predictor.infer(predictor.preprocess(image))).scores)
+                outputs = predictor.infer(predictor.preprocess(image))
+                scores[name].append(predictor.postprocess(outputs, image.shape[:2]).scores)
         if progress is not None:
             progress("evaluate", done + 1, total)
     if unreadable and (not skip_unreadable or not truth):

@@ -20,7 +20,7 @@ class MeasuredImages:
     """Distinct images, checked to be readable, and where they come from.
 
     Attributes:
-        samples: The images; of a bundle of the task "tensors" named arrays (1, ...).
+        samples: The images; of a bundle that takes no single image named arrays (1, ...).
         kind: "data" for a data set of the user's, "golden" for the bundle's own inputs, "golden arrays" where those are
             no images.
         name: Name of the data set, without its folder.
@@ -58,7 +58,7 @@ def from_golden(bundle: Bundle, most: int) -> MeasuredImages:
 
 
 def from_golden_arrays(bundle: Bundle, most: int) -> MeasuredImages:
-    """The golden inputs of a bundle of the task "tensors", one at a time.
+    """The golden inputs of a bundle that takes no single image, one at a time.
 
     Raises:
         BundleError: The bundle holds none.

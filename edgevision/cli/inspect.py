@@ -16,11 +16,14 @@ from edgevision.runtime.needs import need_words
 from edgevision.runtime.spec import TensorSpec
 
 if TYPE_CHECKING:
+    from edgevision.runtime.heads import Head
     from edgevision.runtime.spec import Preprocessing
 
 #: Lone artifacts that carry their own description.
 _ARTIFACTS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
 _SHOWN_LABELS = 10
+#: Letters of a head's field that is not shown: names of all joints, stored anchors.
+_LONG = 60
 
 
 @click.command("inspect", short_help="Show what is inside a bundle or a model file.")
@@ -119,9 +122,12 @@ def describe(name: str, manifest: Manifest) -> str:
     from edgevision.benchmarks.report import text_table
 
     shown = ", ".join(manifest.labels[:_SHOWN_LABELS]) + (", ..." if len(manifest.labels) > _SHOWN_LABELS else "")
-    lines = [f"{name}: {manifest.task}, {len(manifest.labels)} classes ({shown}), outputs {manifest.scores}"]
+    classes = f", {len(manifest.labels)} classes ({shown})" if manifest.labels else ""
+    lines = [f"{name}: {manifest.task}{classes}" + (f", outputs {manifest.scores}" if manifest.scores else "")]
     if manifest.task == "tensors":
         lines = [f"{name}: {manifest.task}, named arrays in and out"]
+    if manifest.head is not None:
+        lines.append(f"head: {_head(manifest.head)}")
     if manifest.preprocessing is not None:
         lines.append(f"input: {_preprocessing(manifest.preprocessing)}")
     lines += [] if manifest.gate is None else gate_lines(manifest.gate)
@@ -134,6 +140,13 @@ def describe(name: str, manifest: Manifest) -> str:
     if manifest.provenance:
         lines += ["", "provenance", *plain_lines(manifest.provenance, "  ")]
     return "\n".join(lines)
+
+
+def _head(head: Head) -> str:
+    """Its kind and fields; long ones are left out."""
+    plain = to_plain(head)
+    shown = [f"{key} {value}" for key, value in plain.items() if key != "kind" and len(str(value)) < _LONG]
+    return ", ".join([plain["kind"], *shown])
 
 
 def _row(artifact: Artifact) -> dict[str, str]:

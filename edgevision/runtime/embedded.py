@@ -21,7 +21,8 @@ _CURE = "load the NAME.edge directory, or convert the model with 'edgevision con
 def essentials(manifest: Manifest, artifact: Artifact) -> str:
     """One line of JSON: the manifest with this artifact only, without hashes and without what is measured later."""
     bare = dataclasses.replace(artifact, files=(), parity=None, agreement=None)
-    reduced = Manifest(manifest.task, manifest.labels, manifest.scores, manifest.preprocessing, (bare,))
+    kept = (manifest.task, manifest.labels, manifest.scores, manifest.preprocessing)
+    reduced = Manifest(*kept, (bare,), head=manifest.head)
     return json.dumps(to_plain(reduced), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -94,8 +94,10 @@ class UnknownBackendError(BackendError):
 class MissingPackageError(BackendError, ImportError):
     """A package that this call needs is not installed; the message holds the install line."""
 
-    def __init__(self, package: str, purpose: str, extra: str) -> None:
-        super().__init__(f"{package} is needed {purpose}", cure=f"pip install 'edgevision[{extra}]'")
+    def __init__(self, package: str, purpose: str, extra: str = "") -> None:
+        """``extra`` is the extra of edgevision that brings the package; "" where none does."""
+        cure = f"pip install 'edgevision[{extra}]'" if extra else f"pip install {package}"
+        super().__init__(f"{package} is needed {purpose}", cure=cure)
         self.package, self.extra = package, extra
 
 

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from edgevision.runtime.errors import BundleError, InputError
+from edgevision.runtime.heads import TASKS, Head, head_class
+from edgevision.runtime.heads import Scores as Scores
 from edgevision.runtime.spec import Preprocessing, TensorSpec
 
 #: Version of the manifest's fields. A runtime opens its own and every older one. 2: the task "tensors".
-SCHEMA_VERSION = 2
+#: 3: heads, and the tasks that have them.
+SCHEMA_VERSION = 3
 
 Value = TypeVar("Value")
 #: In the order in which they are preferred where nothing was measured; "dynamic-int8": weights in int8, activations
@@ -21,7 +24,6 @@ Precision = Literal["int8", "dynamic-int8", "float32", "float16", "int16x8"]
 ModelFormat = Literal["tflite", "onnx", "openvino"]
 #: Processors a bundle is made for: not known, x86 with VNNI, or ARM.
 Target = Literal["any", "vnni", "arm"]
-Scores = Literal["logits", "probabilities", "sigmoid_logits", "sigmoid"]
 #: "undecided": what was lost is within the allowed drop, but there are too few images to be sure.
 Verdict = Literal["pass", "fail", "undecided"]
 
@@ -225,17 +227,18 @@ class Manifest:
     """Everything a bundle says about itself.
 
     Attributes:
-        task: "classification", or "tensors": named arrays in, named arrays out, nothing is decoded.
-        labels: Class names in the order of the model's outputs; none for "tensors".
-        scores: What the outputs are: "logits" (softmax to come), "probabilities", or
+        task: One of ``heads.TASKS``; "tensors": named arrays in, named arrays out, nothing is decoded.
+        labels: Class names in the order of the model's outputs; none where there are no classes.
+        scores: Of a classifier and of a sequence what the outputs are: "logits" (softmax to come), "probabilities", or
             "sigmoid"/"sigmoid_logits" for one independent probability per class. A single sigmoid
-            output with two labels is the probability of the second. None for "tensors".
+            output with two labels is the probability of the second. None for other tasks: it is in their heads.
         preprocessing: From an image to the model's input; None when it takes no image.
         artifacts: The models.
         files: Files that belong to no artifact: golden.npz, README.md.
         gate: Verdict of the accuracy gate.
         provenance: Where it came from: hashes of source model and calibration set, versions, recipe.
         schema_version: Version of these fields.
+        head: What the outputs are and how they are decoded; None for "tensors" and for a classifier of one label.
     """
 
     task: str
@@ -247,16 +250,31 @@ class Manifest:
     gate: Gate | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    head: Head | None = None
 
     def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise InputError("the task is unknown", expected=" or ".join(TASKS), got=repr(self.task))
+        fits = self.task in ("tensors", "classification") if self.head is None else self.task == self.head.task
+        if not fits:
+            got = "none" if self.head is None else f"one of kind {self.head.kind!r}"
+            raise InputError("the head does not fit the task", expected=f"a head of the task {self.task}", got=got)
         if self.task == "classification" and (self.scores is None or self.preprocessing is None):
             raise InputError("the manifest lacks what a classifier needs", expected="scores and preprocessing")
+        if self.task not in ("tensors", "generation") and self.preprocessing is None:
+            raise InputError(f"the task {self.task} needs preprocessing", expected="a Preprocessing", got="None")
+        if self.task == "sequence" and self.scores is None:
+            raise InputError("the task sequence needs scores", expected="what the outputs are", got="None")
+        if self.head is not None and self.head.kind == "multi_label" and not str(self.scores).startswith("sigmoid"):
+            expected = "scores sigmoid or sigmoid_logits"
+            raise InputError("several labels at once are independent", expected=expected, got=str(self.scores))
 
 
 def to_plain(value: Any) -> Any:
     """A dataclass value as dicts, lists and scalars ready for json."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        kind = {"kind": value.kind} if isinstance(value, Head) else {}
+        return kind | {item.name: to_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
     if isinstance(value, dict):
@@ -289,6 +307,8 @@ def _build(hint: Any, data: Any, where: str) -> Any:
         kinds = [args[0]] * len(data) if args[-1] is Ellipsis else list(args)
         _expect(data, len(kinds) == len(data), where, f"{len(kinds)} items")
         return tuple(_build(kind, item, f"{where}[{i}]") for i, (kind, item) in enumerate(zip(kinds, data)))
+    if isinstance(hint, type) and issubclass(hint, Head):
+        return _build_head(hint, data, where)
     if dataclasses.is_dataclass(hint):
         return _build_dataclass(hint, data, where)
     if hint is float and isinstance(data, int) and not isinstance(data, bool):
@@ -307,6 +327,14 @@ def _build_dataclass(cls: Any, data: Any, where: str) -> Any:
         )
     hints = _hints(cls)
     return cls(**{name: _build(hints[name], item, f"{where}.{name}") for name, item in data.items()})
+
+
+def _build_head(wanted: type[Head], data: Any, where: str) -> Any:
+    """The head whose kind stands in the data, if it is one of ``wanted``."""
+    _expect(data, isinstance(data, dict) and isinstance(data.get("kind"), str), where, "an object with its kind")
+    found = head_class(data["kind"])
+    _expect(data["kind"], issubclass(found, wanted), f"{where}.kind", getattr(wanted, "kind", "a head"))
+    return _build_dataclass(found, {name: item for name, item in data.items() if name != "kind"}, where)
 
 
 @functools.cache

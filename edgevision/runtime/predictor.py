@@ -1,23 +1,21 @@
-"""The whole way from an image to a typed answer, and ``load``, which opens it from a bundle or a lone model file."""
+"""The whole way from an image to a typed result, and ``load``, which opens it from a bundle or a lone model file."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from edgevision.runtime import images
 from edgevision.runtime.backends import check_backend, open_session
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.choice import choose
-from edgevision.runtime.errors import BundleError, ImageError
+from edgevision.runtime.errors import BundleError, EdgevisionError, ImageError, InputError
+from edgevision.runtime.heads import with_thresholds
+from edgevision.runtime.inputs import input_form
 from edgevision.runtime.needs import wants_exact_sums
-from edgevision.runtime.preprocess import normalize, resize
-from edgevision.runtime.results import Classification
-from edgevision.runtime.tasks.classification import scores_from
-from edgevision.runtime.tensor_predictor import TensorPredictor, real_values
+from edgevision.runtime.tasks import task_of
+from edgevision.runtime.tensor_predictor import TensorPredictor
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -25,82 +23,134 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgevision.runtime.images import ImageSource
-    from edgevision.runtime.manifest import Artifact, Manifest, Scores
+    from edgevision.runtime.manifest import Artifact, Manifest
+    from edgevision.runtime.results import Match
     from edgevision.runtime.session import Session
-    from edgevision.runtime.spec import Preprocessing
 
 _FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
 
 
 class Predictor:
-    """An image in, a Classification out. Safe to call from many threads at once.
+    """An image in, the task's result out. Safe to call from many threads at once.
 
     A call is exactly ``decode``, ``preprocess``, ``infer``, ``postprocess``, which can be timed one by one.
+
+    ============================ ==================================== ==========================================
+    task                         takes                                gives
+    ============================ ==================================== ==========================================
+    classification               an image                             Classification
+    detection                    an image                             Detections
+    instance_segmentation        an image                             Detections with masks
+    segmentation                 an image                             SegmentationMap
+    keypoints                    an image                             Keypoints, or Detections with keypoints
+    embedding                    an image                             Embedding
+    generation                   arrays, or an image                  GeneratedImage
+    sequence                     a list of frames                     Classification
+    ============================ ==================================== ==========================================
 
     Attributes:
         session: The model in its engine.
         manifest: What the bundle or the lone file says.
         artifact: Which model of it runs.
         labels: Class names in the order of the scores.
+        form: What goes in.
+        task: What comes out.
     """
 
-    def __init__(self, session: Session, manifest: Manifest, artifact: Artifact) -> None:
-        self.session, self.manifest, self.artifact = session, manifest, artifact
-        self.labels = manifest.labels
-        self._preprocessing, self._scores = _check_fit(session, manifest)
-        self._input = session.inputs[0]
+    def __init__(
+        self,
+        session: Session,
+        manifest: Manifest,
+        artifact: Artifact,
+        *,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+    ) -> None:
+        """The thresholds replace those of the manifest's head; see ``load``."""
+        self.session, self.artifact, self.labels = session, artifact, manifest.labels
+        try:
+            head = with_thresholds(manifest.head, score_threshold, iou_threshold)
+            self.manifest = manifest if head is manifest.head else dataclasses.replace(manifest, head=head)
+            self.form = input_form(self.manifest, session.inputs)
+            self.task = task_of(self.manifest, session.outputs)
+        except EdgevisionError:
+            session.close()
+            raise
 
-    @overload
-    def __call__(self, source: list[ImageSource] | tuple[ImageSource, ...]) -> list[Classification]: ...
-    @overload
-    def __call__(self, source: ImageSource) -> Classification: ...
     def __call__(self, source: Any) -> Any:
-        """Classifies one image, or each of a list.
+        """Predicts one input, or each of a list.
 
         Args:
-            source: A path, bytes, PIL image or uint8 array as ``images.decode`` takes it, or a list of them.
+            source: A path, bytes, PIL image or uint8 array as ``images.decode`` takes it, or a list of them. Of the
+                task "sequence" a list is one window of frames; of models of arrays see ``ArraysInput.decode``.
 
         Returns:
-            A Classification; for a list a list of them in the same order.
+            The task's result; for a list a list of them in the same order.
 
         Raises:
             ImageError: An image cannot be used; in a list the message says which one.
+            TensorError: The model's output is not finite, or cannot be decoded.
             BackendError: The predictor is closed, or the engine failed.
         """
-        if isinstance(source, (list, tuple)):
+        if isinstance(source, (list, tuple)) and not self.form.takes_lists:
             return [self._numbered(item, i, len(source)) for i, item in enumerate(source, 1)]
         return self._one(source)
 
-    def _one(self, source: ImageSource) -> Classification:
-        return self.postprocess(self.infer(self.preprocess(self.decode(source))))
+    def _one(self, source: Any) -> Any:
+        decoded = self.decode(source)
+        return self.postprocess(self.infer(self.preprocess(decoded)), self.form.size(decoded))
 
-    def _numbered(self, source: ImageSource, number: int, total: int) -> Classification:
+    def _numbered(self, source: ImageSource, number: int, total: int) -> Any:
         try:
             return self._one(source)
         except ImageError as error:
             problem = f"image {number} of {total}: {error.problem}"
             raise ImageError(problem, expected=error.expected, got=error.got, cure=error.cure) from error
 
-    def decode(self, source: ImageSource) -> NDArray[np.uint8]:
-        """Stage 1: any image to uint8 (H, W, 3), RGB."""
-        return images.decode(source)
+    def decode(self, source: Any) -> Any:
+        """Stage 1: any image to uint8 (H, W, 3), RGB; frames to a list of these; arrays to arrays by name."""
+        return self.form.decode(source)
 
-    def preprocess(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-        """Stage 2: uint8 (H, W, 3) to the model's input, (1, height, width, channels), by name."""
-        pixels = resize(image, self._preprocessing)
-        tensor = pixels if self._input.dtype == "uint8" else normalize(pixels, self._preprocessing)
-        return {self._input.name: tensor[None]}
+    def preprocess(self, decoded: Any) -> dict[str, NDArray[Any]]:
+        """Stage 2: what ``decode`` gives to the model's inputs by name, e.g. (1, height, width, channels)."""
+        return self.form.preprocess(decoded)
 
     def infer(self, feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Stage 3: the model's outputs by name."""
         return self.session.run(feeds)
 
-    def postprocess(self, outputs: dict[str, NDArray[Any]]) -> Classification:
-        """Stage 4: outputs to probabilities, one per label."""
-        spec = self.session.outputs[0]
-        values = real_values(outputs[spec.name].reshape(-1), spec)
-        scores = scores_from(values.astype(np.float32, copy=False), self._scores, len(self.labels))
-        return Classification(scores, self.labels)
+    def postprocess(self, outputs: dict[str, NDArray[Any]], size: tuple[int, int]) -> Any:
+        """Stage 4: outputs to the task's result.
+
+        Args:
+            outputs: As ``infer`` gives them.
+            size: Height and width of the source, pixels (``decoded.shape[:2]``): results are in its coordinates.
+        """
+        return self.task.decode(outputs, size)
+
+    def verify(self, a: Any, b: Any, threshold: float | None = None) -> Match:
+        """Whether two images show the same, by a model of the task "embedding".
+
+        Args:
+            a: An image, or the Embedding of one.
+            b: The other.
+            threshold: Least cosine, -1..1; None takes the manifest's.
+
+        Raises:
+            InputError: The model's task is another one, or there is no threshold.
+            ImageError: An image cannot be used.
+        """
+        from edgevision.runtime.heads.embedding import EmbeddingHead
+        from edgevision.runtime.results.embedding import Embedding, match
+
+        head = self.manifest.head
+        if not isinstance(head, EmbeddingHead):
+            raise InputError("the model makes no embeddings", expected="task embedding", got=self.manifest.task)
+        limit = head.threshold if threshold is None else threshold
+        if limit is None:
+            raise InputError("there is no threshold", expected="a cosine -1..1", cure="pass threshold=")
+        first, second = (item if isinstance(item, Embedding) else self(item) for item in (a, b))
+        return match(first, second, limit)
 
     def describe(self) -> dict[str, Any]:
         """What runs: the artifact, and the session's engine, version, provider, precision and threads."""
@@ -130,6 +180,8 @@ def load(
     threads: int | None = None,
     *,
     artifact: str | None = None,
+    score_threshold: float | None = None,
+    iou_threshold: float | None = None,
 ) -> Any:
     """Opens a bundle, or a lone .tflite, .onnx or .xml made by edgevision, ready to predict.
 
@@ -140,12 +192,16 @@ def load(
         precision: "int8", "dynamic-int8", "float32", "float16" or "int16x8"; None prefers them in this order.
         threads: How many threads to compute with; None lets the backend choose.
         artifact: Name of one artifact, e.g. "int8.onnx"; even one that failed its checks, with a warning.
+        score_threshold: Least score of objects, of the classes of a multi-label classifier, of points, 0..1; None
+            takes the bundle's.
+        iou_threshold: From which intersection over union on two boxes of one class are one object, 0..1; likewise.
 
     Returns:
-        A Predictor for an image classifier, a TensorPredictor for a bundle of the task "tensors". (The type is left
-        open, because which one it is stands in the bundle; ``load_classifier`` knows.)
+        A Predictor, or a TensorPredictor for a bundle of the task "tensors". (The type is left open, because which one
+        it is stands in the bundle; ``load_classifier`` knows.)
 
     Raises:
+        InputError: A threshold is given that the model's head does not have, or that is not within 0..1.
         BundleError: The path cannot be opened or holds nothing that fits (BundleDamagedError, BundleVersionError).
         UnknownBackendError: There is no such backend.
         MissingPackageError: The engine is not installed; the message holds the install line.
@@ -162,8 +218,11 @@ def load(
     else:
         manifest, parts = _lone(location)
         chosen = choose(manifest.artifacts, backend, precision, artifact)
-    kind = TensorPredictor if manifest.task == "tensors" else Predictor
-    return kind(_open(chosen, parts, backend, threads), manifest, chosen)
+    session = _open(chosen, parts, backend, threads)
+    thresholds = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
+    if manifest.task != "tensors" or any(value is not None for value in thresholds.values()):
+        return Predictor(session, manifest, chosen, **thresholds)
+    return TensorPredictor(session, manifest, chosen)
 
 
 def load_classifier(
@@ -175,19 +234,20 @@ def load_classifier(
         BundleError: The model is none; and what ``load`` raises.
     """
     found = load(path, backend, threads=threads, artifact=artifact)
-    if isinstance(found, Predictor):
+    if isinstance(found, Predictor) and found.manifest.task == "classification":
         return found
     found.close()
-    raise no_classifier(path)
+    raise no_classifier(path, found.manifest.task)
 
 
-def no_classifier(path: str | os.PathLike[str]) -> BundleError:
+def no_classifier(path: str | os.PathLike[str], task: str) -> BundleError:
     """What is raised where only image classifiers will do."""
-    cure = "run it with edgevision.load(path).run({name: array}), and check it with 'edgevision verify'"
+    call = "run({name: array})" if task == "tensors" else "an image"
+    cure = f"run it with edgevision.load(path) and {call}, and check it with 'edgevision verify'"
     return BundleError(
         f"{Path(path).name} is no image classifier",
         expected="the task classification",
-        got="the task tensors",
+        got=f"the task {task}",
         cure=cure,
     )
 
@@ -213,20 +273,3 @@ def _open(chosen: Artifact, parts: list[bytes], backend: str | None, threads: in
         return open_session("null", describe_model(chosen.inputs, chosen.outputs), None, threads)
     exact_sums = wants_exact_sums(chosen)
     return open_session(chosen.format, parts[0], parts[1] if len(parts) > 1 else None, threads, exact_sums=exact_sums)
-
-
-def _check_fit(session: Session, manifest: Manifest) -> tuple[Preprocessing, Scores]:
-    """Refuses a model whose input is not the preprocessing's image, or whose task has no post-processing."""
-    p, scores = manifest.preprocessing, manifest.scores
-    if manifest.task != "classification" or len(session.outputs) != 1 or p is None or scores is None:
-        session.close()
-        got = f"{manifest.task} with {len(session.outputs)} outputs"
-        raise BundleError("the model is of an unknown task", expected="classification with one output", got=got)
-    shape, dtypes = (1, p.height, p.width, p.channels), ("uint8", "float32")
-    got = ", ".join(f"{spec.dtype} {spec.shape}" for spec in session.inputs)
-    if len(session.inputs) != 1 or session.inputs[0].shape != shape or session.inputs[0].dtype not in dtypes:
-        session.close()
-        raise BundleError(
-            "the model's input is not what its preprocessing makes", expected=f"one uint8 or float32 {shape}", got=got
-        )
-    return p, scores

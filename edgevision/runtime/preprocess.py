@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,67 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edgevision.runtime.spec import Preprocessing
+
+
+class Area(NamedTuple):
+    """Whole pixels of an image: ``top`` and ``left`` are the first of them."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+class Geometry(NamedTuple):
+    """Which part of a source becomes which part of the model's input.
+
+    Coordinates are continuous: an image's left edge is 0, its right edge its width, the first pixel's centre 0.5.
+
+    Attributes:
+        size: Height and width of the source, pixels.
+        source: What of the source the model sees.
+        target: Where on the model's input that is.
+    """
+
+    size: tuple[int, int]
+    source: Area
+    target: Area
+
+    def to_source(self, points: NDArray[Any]) -> NDArray[np.float64]:
+        """Points on the model's input to points on the source, neither rounded nor clipped.
+
+        Args:
+            points: (..., 2) x, y, or (..., 4) x1, y1, x2, y2, pixels of the model's input.
+
+        Returns:
+            float64 of the same shape, pixels of the source.
+        """
+        repeat = points.shape[-1] // 2
+        source, target = self.source, self.target
+        scale = np.array([source.width / target.width, source.height / target.height] * repeat)
+        seen = (points - np.array([target.left, target.top] * repeat)) * scale
+        found: NDArray[np.float64] = seen + np.array([source.left, source.top] * repeat)
+        return found
+
+    def clipped(self, points: NDArray[Any]) -> NDArray[np.float32]:
+        """``to_source``, and what lies outside moved to the source's edge; float32."""
+        height, width = self.size
+        inside = np.clip(self.to_source(points), 0, np.array([width, height] * (points.shape[-1] // 2)))
+        return inside.astype(np.float32)
+
+
+def geometry(size: tuple[int, int], p: Preprocessing) -> Geometry:
+    """What ``resize`` does with an image of so many rows and columns."""
+    (rows, columns), whole = size, Area(0, 0, p.height, p.width)
+    if p.resize == "crop":
+        height = max(1, min(rows, columns * p.height // p.width))
+        width = max(1, min(columns, rows * p.width // p.height))
+        return Geometry(size, Area((rows - height) // 2, (columns - width) // 2, height, width), whole)
+    if p.resize == "letterbox":
+        scale = min(p.height / rows, p.width / columns)
+        height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
+        whole = Area((p.height - height) // 2, (p.width - width) // 2, height, width)
+    return Geometry(size, Area(0, 0, rows, columns), whole)
 
 
 def resize(image: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
@@ -36,7 +97,8 @@ def resize(image: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
     _check(image, "uint8 (H, W, 3)", image.ndim == 3 and image.shape[-1] == 3 and 0 not in image.shape)
     pixels = _luma(image) if p.color == "gray" else image
     if p.resize == "crop":
-        pixels = _center(pixels, p)
+        top, left, height, width = geometry(image.shape[:2], p).source
+        pixels = pixels[top : top + height, left : left + width]
     elif p.resize == "letterbox":
         return _ordered(_letterbox(pixels, p), p)
     return _ordered(sample(pixels, p.height, p.width, p.interpolation, p.antialias), p)
@@ -88,20 +150,9 @@ def _luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
 
 
-def _center(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
-    rows, columns = pixels.shape[:2]
-    height = max(1, min(rows, columns * p.height // p.width))
-    width = max(1, min(columns, rows * p.width // p.height))
-    top, left = (rows - height) // 2, (columns - width) // 2
-    return pixels[top : top + height, left : left + width]
-
-
 def _letterbox(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
-    rows, columns = pixels.shape[:2]
-    scale = min(p.height / rows, p.width / columns)
-    height, width = max(1, round(rows * scale)), max(1, round(columns * scale))
+    top, left, height, width = geometry(pixels.shape[:2], p).target
     out = np.full((p.height, p.width, p.channels), p.fill, np.uint8)
-    top, left = (p.height - height) // 2, (p.width - width) // 2
     out[top : top + height, left : left + width] = sample(pixels, height, width, p.interpolation, p.antialias)
     return out
 

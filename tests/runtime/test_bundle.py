@@ -194,8 +194,8 @@ def test_foreign_manifests(tmp_path: Path, text: str) -> None:
 
 
 def test_a_newer_bundle_is_refused_by_name(bundle: Path) -> None:
-    change_manifest(bundle, schema_version=3, something_new=[1])
-    with pytest.raises(BundleVersionError, match="schema 2 or older, got 3") as caught:
+    change_manifest(bundle, schema_version=4, something_new=[1])
+    with pytest.raises(BundleVersionError, match="schema 3 or older, got 4") as caught:
         Bundle.open(bundle)
     assert "upgrade" in caught.value.cure
 

@@ -102,7 +102,7 @@ def test_a_call_is_exactly_its_four_stages(predictor: Predictor) -> None:
     pixels = predictor.decode(image)
     feeds = predictor.preprocess(pixels)
     assert {name: (feed.shape, feed.dtype.name) for name, feed in feeds.items()} == {"image": (tiny.SHAPE, "uint8")}
-    result = predictor.postprocess(predictor.infer(feeds))
+    result = predictor.postprocess(predictor.infer(feeds), pixels.shape[:2])
     np.testing.assert_array_equal(result.scores, predictor(image).scores)
 
 
@@ -277,7 +277,6 @@ def predictor_of(**values: Any) -> Predictor:
         {"inputs": [TensorSpec("image", (1, 3, 8, 8), "uint8")]},
         {"inputs": [TensorSpec("image", tiny.SHAPE, "int8")]},
         {"inputs": [TensorSpec("a", tiny.SHAPE, "uint8"), TensorSpec("b", tiny.SHAPE, "uint8")]},
-        {"task": "detection"},
         {"outputs": [TensorSpec("a", (1, 4), "float32"), TensorSpec("b", (1, 4), "float32")]},
     ],
 )
@@ -292,7 +291,7 @@ def test_quantised_outputs_are_made_real() -> None:
     outputs = [TensorSpec("scores", (1, 4), "int8", QuantParams(1 / 256, -128))]
     predictor = predictor_of(outputs=outputs, scores="probabilities")
     stored = np.array([[-128, -64, 0, 127]], np.int8)
-    scores = predictor.postprocess({"scores": stored}).scores
+    scores = predictor.postprocess({"scores": stored}, (8, 8)).scores
     np.testing.assert_allclose(scores, np.array([0, 64, 128, 255]) / 256)
     assert scores.dtype == np.float32
 

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgevision.runtime.errors import TensorError
+from edgevision.runtime.errors import BundleError, TensorError
+from edgevision.runtime.results.classification import Classification
+from edgevision.runtime.tasks.task import Outputs, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edgevision.runtime.manifest import Scores
+    from edgevision.runtime.manifest import Manifest, Scores
+    from edgevision.runtime.spec import TensorSpec
+
+
+class ClassificationTask(Task):
+    """One output, one score per label."""
+
+    def __init__(self, manifest: Manifest, outputs: Sequence[TensorSpec]) -> None:
+        super().__init__(manifest, outputs)
+        assert manifest.scores is not None, "a manifest without is refused when it is made"
+        self._spec, self._scores, self._thresholds = self.spec(""), manifest.scores, None
+        if manifest.head is not None:
+            self._thresholds = _thresholds(manifest)
+
+    def decode(self, outputs: Outputs, size: tuple[int, int]) -> Classification:
+        """See ``Task.decode``."""
+        values = self.real(outputs, self._spec).reshape(-1)
+        return Classification(scores_from(values, self._scores, len(self.labels)), self.labels, self._thresholds)
+
+
+def _thresholds(manifest: Manifest) -> NDArray[np.float32]:
+    """float32 (classes,) of a multi-label head."""
+    from edgevision.runtime.heads.classes import MultiLabelHead
+
+    head, count = manifest.head, len(manifest.labels)
+    assert isinstance(head, MultiLabelHead), "the only head of a classifier"
+    if head.thresholds and len(head.thresholds) != count:
+        raise BundleError("thresholds do not match the labels", expected=str(count), got=str(len(head.thresholds)))
+    return np.array(head.thresholds or [head.score_threshold] * count, np.float32)
 
 
 def scores_from(output: NDArray[np.float32], kind: Scores, n_labels: int) -> NDArray[np.float32]:

@@ -1,0 +1,197 @@
+"""What a model takes: an image, a window of frames, or arrays of its own. Each form decodes and prepares alike."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edgevision.runtime import images
+from edgevision.runtime.errors import BundleError, ImageError, InputError, TensorError
+from edgevision.runtime.preprocess import normalize, resize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edgevision.runtime.manifest import Manifest
+    from edgevision.runtime.spec import Preprocessing, TensorSpec
+
+Feeds = dict[str, "NDArray[Any]"]
+
+
+class InputForm(ABC):
+    """The first two stages of a prediction.
+
+    Attributes:
+        takes_lists: Whether a list is one input, not many.
+    """
+
+    takes_lists = False
+
+    @abstractmethod
+    def decode(self, source: Any) -> Any:
+        """Stage 1: what the user has to what ``preprocess`` takes."""
+
+    @abstractmethod
+    def preprocess(self, decoded: Any) -> Feeds:
+        """Stage 2: to the model's inputs by name, with a batch of 1."""
+
+    @abstractmethod
+    def size(self, decoded: Any) -> tuple[int, int]:
+        """Height and width of the source, pixels; (0, 0) where it is no image."""
+
+
+class ImageInput(InputForm):
+    """One image: uint8 (H, W, 3), RGB, to (1, height, width, channels)."""
+
+    def __init__(self, inputs: Sequence[TensorSpec], p: Preprocessing) -> None:
+        shape, dtypes = (1, p.height, p.width, p.channels), ("uint8", "float32")
+        if len(inputs) != 1 or inputs[0].shape != shape or inputs[0].dtype not in dtypes:
+            raise _misfit(f"one uint8 or float32 {shape}", inputs)
+        self._preprocessing, self._name, self._is_raw = p, inputs[0].name, inputs[0].dtype == "uint8"
+
+    def decode(self, source: Any) -> NDArray[np.uint8]:
+        """Stage 1; see ``images.decode``."""
+        return images.decode(source)
+
+    def preprocess(self, decoded: Any) -> Feeds:
+        """Stage 2: to the input by name."""
+        pixels = resize(decoded, self._preprocessing)
+        tensor = pixels if self._is_raw else normalize(pixels, self._preprocessing)
+        return {self._name: tensor[None]}
+
+    def size(self, decoded: Any) -> tuple[int, int]:
+        """Height and width of the image, pixels."""
+        height, width = decoded.shape[:2]
+        return height, width
+
+
+class FramesInput(InputForm):
+    """A window of frames to (1, frames, height, width, channels) or (1, frames, height * width * channels).
+
+    Attributes:
+        frames: How many there are in a window.
+    """
+
+    takes_lists = True
+
+    def __init__(self, inputs: Sequence[TensorSpec], p: Preprocessing) -> None:
+        shape, flat = (p.height, p.width, p.channels), (p.height * p.width * p.channels,)
+        right = len(inputs) == 1 and len(inputs[0].shape) > 2 and inputs[0].shape[0] == 1
+        if not right or inputs[0].shape[2:] not in (shape, flat) or inputs[0].dtype not in ("uint8", "float32"):
+            raise _misfit(f"one uint8 or float32 (1, frames, {', '.join(map(str, shape))})", inputs)
+        self.frames, self._preprocessing, self._spec = inputs[0].shape[1], p, inputs[0]
+
+    def decode(self, source: Any) -> list[NDArray[np.uint8]]:
+        """The window's frames, first to last: a list of images, or uint8 (frames, H, W, 3)."""
+        is_array = isinstance(source, np.ndarray)
+        if not isinstance(source, (list, tuple)) and not (is_array and source.ndim == 4):
+            got = f"{source.dtype} {source.shape}" if is_array else type(source).__name__
+            raise ImageError("the window is not usable", expected=f"a list of {self.frames} images", got=got)
+        if len(source) != self.frames:
+            raise ImageError("the window has the wrong length", expected=f"{self.frames} frames", got=f"{len(source)}")
+        return [images.decode(frame) for frame in source]
+
+    def decode_frame(self, frame: Any) -> NDArray[np.uint8]:
+        """One frame, uint8 (H, W, 3), RGB."""
+        return images.decode(frame)
+
+    def prepared(self, frame: NDArray[np.uint8]) -> NDArray[Any]:
+        """One decoded frame as it stands in the window."""
+        pixels = resize(frame, self._preprocessing)
+        tensor = pixels if self._spec.dtype == "uint8" else normalize(pixels, self._preprocessing)
+        return tensor.reshape(self._spec.shape[2:])
+
+    def window(self, prepared: Sequence[NDArray[Any]]) -> Feeds:
+        """Prepared frames as the model's input."""
+        return {self._spec.name: np.stack(prepared)[None]}
+
+    def preprocess(self, decoded: Any) -> Feeds:
+        """Stage 2: to the input by name."""
+        return self.window([self.prepared(frame) for frame in decoded])
+
+    def size(self, decoded: Any) -> tuple[int, int]:
+        """Height and width of the last frame, pixels."""
+        height, width = decoded[-1].shape[:2]
+        return height, width
+
+
+class ArraysInput(InputForm):
+    """Arrays in the model's own units: a latent vector, say."""
+
+    def __init__(self, inputs: Sequence[TensorSpec]) -> None:
+        self._specs = tuple(inputs)
+
+    def decode(self, source: Any) -> Feeds:
+        """The inputs by name.
+
+        Args:
+            source: {name: array}; for the only input its array or the path of an .npy, with or without the batch of 1;
+                or a whole number: the seed of standard normal values for all inputs.
+        """
+        if isinstance(source, (int, np.integer)) and not isinstance(source, bool):
+            return self._random(int(source))
+        if isinstance(source, (str, os.PathLike)):
+            source = _loaded(source)
+        if not isinstance(source, Mapping):
+            if len(self._specs) != 1:
+                names = ", ".join(spec.name for spec in self._specs)
+                raise InputError(
+                    "the model has several inputs", expected=f"{{name: array}} of {names}", got="one array"
+                )
+            source = {self._specs[0].name: source}
+        specs = {spec.name: spec for spec in self._specs}
+        return {name: _batched(array, specs.get(name)) for name, array in source.items()}
+
+    def _random(self, seed: int) -> Feeds:
+        random = np.random.default_rng(seed)
+        if any(spec.dtype != "float32" for spec in self._specs):
+            raise _misfit("float32 inputs, to be drawn at random", self._specs)
+        return {spec.name: random.standard_normal(spec.shape, np.float32) for spec in self._specs}
+
+    def preprocess(self, decoded: Any) -> Feeds:
+        """Stage 2: to the input by name."""
+        feeds: Feeds = decoded
+        return feeds
+
+    def size(self, decoded: Any) -> tuple[int, int]:
+        """Arrays are no image: 0 and 0."""
+        return 0, 0
+
+
+def input_form(manifest: Manifest, inputs: Sequence[TensorSpec]) -> InputForm:
+    """How the user's input becomes the model's.
+
+    Raises:
+        BundleError: The model's inputs are not what its preprocessing makes.
+    """
+    if manifest.preprocessing is None:
+        return ArraysInput(inputs)
+    form = FramesInput if manifest.task == "sequence" else ImageInput
+    return form(inputs, manifest.preprocessing)
+
+
+def _loaded(path: str | os.PathLike[str]) -> NDArray[Any]:
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        problem, cure = f"{os.fspath(path)} cannot be read", "save it with numpy.save, or give a seed"
+        raise TensorError(problem, expected="an .npy file", got=str(error), cure=cure) from error
+    if not isinstance(found, np.ndarray):
+        raise TensorError(f"{os.fspath(path)} cannot be used", expected="an .npy file", got="several arrays")
+    return found
+
+
+def _batched(array: Any, spec: TensorSpec | None) -> Any:
+    """With the batch of 1 in front; what is wrong besides is the session's to say."""
+    if spec is not None and isinstance(array, np.ndarray) and array.shape == spec.shape[1:]:
+        return array[None]
+    return array
+
+
+def _misfit(expected: str, inputs: Sequence[TensorSpec]) -> BundleError:
+    got = ", ".join(f"{spec.dtype} {spec.shape}" for spec in inputs)
+    return BundleError("the model's input is not what its preprocessing makes", expected=expected, got=got)
