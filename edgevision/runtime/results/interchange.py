@@ -17,7 +17,8 @@ def to_supervision(found: Detections) -> Any:
         supervision = importlib.import_module("supervision")
     except ModuleNotFoundError as error:
         raise MissingPackageError("supervision", "to convert detections to its own") from error
-    masks = None if found.masks is None else np.stack([found.mask(index) for index in range(len(found))])
+    full = [found.mask(index) for index in range(len(found))]
+    masks = None if found.masks is None else np.array(full, np.bool_).reshape(len(found), *found.size)
     return supervision.Detections(
         xyxy=found.boxes.copy(),
         mask=masks,

@@ -116,8 +116,9 @@ class SegmentationTask(Task):
 
 def _cells(count: int, start: int, length: int, whole: int, cells: int) -> NDArray[np.intp]:
     """The cell under each of ``count`` source pixels that fill ``length`` of the input's ``whole`` pixels."""
-    centers = (np.arange(count) + 0.5) * (length / count) + start
-    found: NDArray[np.intp] = np.clip(np.floor(centers * (cells / whole)), 0, cells - 1).astype(np.intp)
+    # In whole numbers: a centre that lies just on the border of two cells belongs to the second, unrounded.
+    centers = (2 * np.arange(count, dtype=np.int64) + 1) * length + 2 * count * start
+    found: NDArray[np.intp] = np.minimum(centers * cells // (2 * count * whole), cells - 1).astype(np.intp)
     return found
 
 
