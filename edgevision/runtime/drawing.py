@@ -53,7 +53,7 @@ class Canvas:
         self.image: Image = pil.fromarray(pixels).copy()
         self._unit = max(1, round(max(pixels.shape[:2]) / 400))
         self._font = _font(max(11, 6 * self._unit + 6))
-        _, self._above, _, bottom = self._pen().textbbox((0, 0), "Ag", font=self._font)
+        _, self._above, _, bottom = self._font.getbbox("Ag")
         self._line = round(bottom - self._above) + 4
 
     def box(self, box: NDArray[Any], text: str, index: int) -> None:
@@ -97,7 +97,7 @@ class Canvas:
         color, pen = color_of(index), self._pen()
         if not hasattr(self._font, "font"):  # the old bitmap font, which knows Latin letters only
             text = text.encode("latin-1", "replace").decode("latin-1")
-        left, _, right, _ = pen.textbbox((0, 0), text, font=self._font)
+        left, _, right, _ = self._font.getbbox(text)
         width = round(right - left) + 4
         x = max(0.0, min(x, self.image.width - width))
         pen.rectangle((x, y, x + width - 1, y + self._line - 1), fill=color)

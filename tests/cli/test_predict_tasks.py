@@ -4,52 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
-from edgevision.runtime.bundle import file_entry, write_bundle
-from edgevision.runtime.heads import Head
 from edgevision.runtime.heads.classes import SequenceHead
 from edgevision.runtime.heads.detection import YoloHead
 from edgevision.runtime.heads.maps import ImageHead
-from edgevision.runtime.manifest import Artifact, Manifest
-from edgevision.runtime.spec import Preprocessing, TensorSpec
 from tests.cli.conftest import Run
+from tests.constant import bundle_of
 
 ROWS = np.array([[[16, 16, 16, 8, 0.9, 0.1], [16, 17, 16, 8, 0.8, 0.1], [4, 12, 4, 4, 0.1, 0.6]]], np.float32)
-
-
-def constant_model(shape: tuple[int, ...], kind: str, answer: NDArray[np.float32]) -> bytes:
-    """An ONNX model that takes ``shape`` and always answers the same."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    types = {"uint8": TensorProto.UINT8, "float32": TensorProto.FLOAT}
-    nodes = [
-        helper.make_node("Cast", ["given"], ["floats"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMax", ["floats"], ["one"], keepdims=0),
-        helper.make_node("Mul", ["one", "zero"], ["nothing"]),
-        helper.make_node("Add", ["answer", "nothing"], ["rows"]),
-    ]
-    constants = [numpy_helper.from_array(answer, "answer"), numpy_helper.from_array(np.float32(0), "zero")]
-    inputs = [helper.make_tensor_value_info("given", types[kind], shape)]
-    outputs = [helper.make_tensor_value_info("rows", TensorProto.FLOAT, answer.shape)]
-    graph = helper.make_graph(nodes, "constant", inputs, outputs, constants)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    return made.SerializeToString()  # type: ignore[no-any-return]
-
-
-def bundle_of(path: Path, head: Head, shape: tuple[int, ...], answer: NDArray[np.float32], scores: Any = None) -> Path:
-    p = None if head.task == "generation" else Preprocessing(32, 32, resize="letterbox")
-    kind = "float32" if p is None else "uint8"
-    data = constant_model(shape, kind, answer)
-    tensors = ((TensorSpec("given", shape, kind),), (TensorSpec("rows", answer.shape, "float32"),))
-    item = Artifact("int8.onnx", "onnx", "int8", (file_entry("int8.onnx", data),), *tensors)
-    write_bundle(path, Manifest(head.task, ("car", "dog"), scores, p, (item,), head=head), {"int8.onnx": data})
-    return path
 
 
 @pytest.fixture(scope="module")

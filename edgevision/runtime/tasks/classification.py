@@ -30,7 +30,7 @@ class ClassificationTask(Task):
 
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> Classification:
         """See ``Task.decode``."""
-        values = self.real(outputs, self._spec).reshape(-1)
+        values = self.unchecked(outputs, self._spec).reshape(-1)  # scores_from looks for what is not finite
         return Classification(scores_from(values, self._scores, len(self.labels)), self.labels, self._thresholds)
 
 

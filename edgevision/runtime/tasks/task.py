@@ -35,6 +35,7 @@ class Task(ABC):
     def __init__(self, manifest: Manifest, outputs: Sequence[TensorSpec]) -> None:
         self.labels = manifest.labels
         self._outputs = tuple(outputs)
+        self._dtypes = {spec.name: np.dtype(spec.dtype) for spec in outputs}
 
     @abstractmethod
     def decode(self, outputs: Outputs, size: tuple[int, int]) -> Result:
@@ -63,14 +64,20 @@ class Task(ABC):
 
     def real(self, outputs: Outputs, spec: TensorSpec) -> NDArray[np.float32]:
         """An output in its real unit, float32 of its whole shape, finite."""
+        values = self.unchecked(outputs, spec)
+        if not np.isfinite(values).all():
+            raise TensorError(f"the output {spec.name!r} is not finite", expected="no NaN and no infinity")
+        return values
+
+    def unchecked(self, outputs: Outputs, spec: TensorSpec) -> NDArray[np.float32]:
+        """``real`` that may not be finite."""
         found = outputs.get(spec.name)
-        if not isinstance(found, np.ndarray) or found.shape != spec.shape or found.dtype != spec.dtype:
+        right = isinstance(found, np.ndarray) and found.shape == spec.shape and found.dtype == self._dtypes[spec.name]
+        if found is None or not right:
             got = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else ", ".join(outputs) or "nothing"
             expected = f"{spec.dtype} {spec.shape}"
             raise TensorError(f"the output {spec.name!r} is not the model's", expected=expected, got=got)
         values: NDArray[np.float32] = real_values(found, spec).astype(np.float32, copy=False)
-        if not np.isfinite(values).all():
-            raise TensorError(f"the output {spec.name!r} is not finite", expected="no NaN and no infinity")
         return values
 
 
