@@ -52,7 +52,7 @@ class Canvas:
             raise ImageError("the image is of another size", expected=f"{size[1]}x{size[0]}", got=got, cure=cure)
         self.image: Image = pil.fromarray(pixels).copy()
         self._unit = max(1, round(max(pixels.shape[:2]) / 400))
-        self._font = _font(max(11, 6 * self._unit + 6))
+        self._font, self._is_latin = _font(max(11, 6 * self._unit + 6))
         _, self._above, _, bottom = self._font.getbbox("Ag")
         self._line = round(bottom - self._above) + 4
 
@@ -95,7 +95,7 @@ class Canvas:
 
     def _label(self, text: str, index: int, x: float, y: float) -> None:
         color, pen = color_of(index), self._pen()
-        if not hasattr(self._font, "font"):  # the old bitmap font, which knows Latin letters only
+        if self._is_latin:
             text = text.encode("latin-1", "replace").decode("latin-1")
         left, _, right, _ = self._font.getbbox(text)
         width = round(right - left) + 4
@@ -104,11 +104,14 @@ class Canvas:
         pen.text((x + 2, y + 2 - self._above), text, fill=ink_on(color), font=self._font)
 
 
-def _font(size: int) -> Any:
-    """Pillow's own font in that size, or, of a Pillow without FreeType or older than 10.1, its only size."""
+def _font(size: int) -> tuple[Any, bool]:
+    """Pillow's own font, and whether it knows Latin letters only.
+
+    It comes in one size, as a bitmap, from a Pillow without FreeType or older than 10.1.
+    """
     from PIL import ImageFont
 
     try:
-        return ImageFont.load_default(size)
+        return ImageFont.load_default(size), False
     except (TypeError, ImportError, OSError):
-        return ImageFont.load_default()
+        return ImageFont.load_default(), True
