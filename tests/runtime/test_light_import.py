@@ -8,11 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import edgevision
+from edgevision.runtime.heads.detection import YoloHead
 from tests import tiny
+from tests.constant import bundle_of
 
 HEAVY = ["tensorflow", "keras", "onnx", "torch", "cv2", "sklearn", "matplotlib", "click"]
 ENGINE_MODULES = {"onnx": "onnxruntime", "tflite": "ai_edge_litert.interpreter", "openvino": "openvino"}
@@ -84,6 +87,19 @@ import edgevision
 edgevision.load(sys.argv[1], "onnx")(numpy.zeros((8, 8, 3), numpy.uint8))
 """
     assert "PIL" not in loaded(code, str(tiny_bundle))["tops"]
+
+
+def test_a_detector_loads_what_detectors_need(tmp_path: Path) -> None:
+    rows = np.array([[[4, 4, 2, 2, 0.9, 0.1]]], np.float32)
+    path = bundle_of(tmp_path / "a.edge", YoloHead(layout="rows"), (1, 32, 32, 3), rows)
+    code = """
+import edgevision
+assert edgevision.load(sys.argv[1], "onnx")(numpy.zeros((32, 32, 3), numpy.uint8)).names == ["car"]
+"""
+    found = loaded(code, str(path))
+    assert "PIL" not in found["tops"]
+    others = ("segmentation", "classification", "masks", "embedding", "drawing", "ssd", "interchange")
+    assert not [name for name in found["all"] if name.startswith("edgevision") and name.endswith(others)]
 
 
 def test_every_engine_has_its_case() -> None:

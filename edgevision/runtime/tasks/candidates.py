@@ -83,8 +83,7 @@ def choose(
     if factor is not None:
         rows = np.flatnonzero(factor >= np.float32(least))
         values, factor = values[rows], factor[rows]
-    # Sigmoids are taken of the few rows that can pass; the margin is for their rounding.
-    cut = _logit(least) - 1e-3 if kind == "sigmoid_logits" else least
+    cut = logit_below(least) if kind == "sigmoid_logits" else least
     if every_class:
         found, class_ids = np.nonzero(values >= cut)
     else:
@@ -115,6 +114,10 @@ def no_extras(count: int) -> NDArray[np.float32]:
     return np.empty((count, 0), np.float32)
 
 
-def _logit(share: float) -> float:
+def logit_below(share: float) -> float:
+    """What a logit has to exceed for its sigmoid to reach ``share``, less a margin for rounding.
+
+    So sigmoids need not be taken but of the few values that can pass.
+    """
     share = min(max(share, 1e-12), 1 - 1e-7)
-    return math.log(share / (1 - share))
+    return math.log(share / (1 - share)) - 1e-3

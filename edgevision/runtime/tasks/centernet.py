@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edgevision.runtime.tasks.candidates import Candidates, Chosen, Read, best, corners, no_extras
+from edgevision.runtime.tasks.candidates import Candidates, Chosen, Read, best, corners, logit_below, no_extras
 from edgevision.runtime.tasks.task import channels_last, map_shape, misfit, sigmoid
 
 if TYPE_CHECKING:
@@ -35,9 +35,10 @@ class CenterNetDecoder:
         """The boxes of one answer."""
         head = self._head
         heat = channels_last(read(self._heatmap), head.layout)
-        heat = sigmoid(heat) if head.score_kind == "sigmoid_logits" else heat
-        y, x, class_ids = peaks(heat, head.score_threshold)
-        chosen = best(Chosen(y * heat.shape[1] + x, class_ids, heat[y, x, class_ids]), head)
+        is_logit = head.score_kind == "sigmoid_logits"
+        y, x, class_ids = peaks(heat, logit_below(head.score_threshold) if is_logit else head.score_threshold)
+        scores = sigmoid(heat[y, x, class_ids]) if is_logit else heat[y, x, class_ids]
+        chosen = best(Chosen(y * heat.shape[1] + x, class_ids, scores), head)
         y, x = np.divmod(chosen.rows, heat.shape[1])
         centers = np.stack([x, y], axis=1) + self._pairs(read, self._offsets, y, x)
         unit = self._cell if head.unit == "cells" else 1.0
