@@ -85,7 +85,7 @@ def choose(
         values, factor = values[rows], factor[rows]
     cut = logit_below(least) if kind == "sigmoid_logits" else least
     if every_class:
-        found, class_ids = np.nonzero(values >= cut)
+        found, class_ids = np.unravel_index(np.flatnonzero(values >= cut), values.shape)
     else:
         found = np.flatnonzero(values.max(axis=1, initial=-np.inf) >= cut)
         class_ids = values[found].argmax(axis=1) if len(found) else found

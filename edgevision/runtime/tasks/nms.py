@@ -1,4 +1,4 @@
-"""Greedy non-maximum suppression, exact, one pass of numpy per box that is kept."""
+"""Greedy non-maximum suppression, exact, a block of boxes at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+#: Boxes that are compared with each other at once. Most images have fewer candidates.
+_BLOCK = 64
 
 
 def suppress(
@@ -32,16 +35,40 @@ def suppress(
     order = np.argsort(-scores, kind="stable")
     if iou_threshold is None or len(order) < 2:
         return order[:most]
-    x1, y1, x2, y2 = boxes[order].astype(np.float64).T.copy()
-    ids, area = class_ids[order], np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
+    ranked, ids = boxes[order].astype(np.float64), class_ids[order]
     alive, kept = np.arange(len(order)), list[int]()
     while alive.size and len(kept) < most:
-        first, rest = alive[0], alive[1:]
-        kept.append(first)
-        width = np.minimum(x2[first], x2[rest]) - np.maximum(x1[first], x1[rest])
-        height = np.minimum(y2[first], y2[rest]) - np.maximum(y1[first], y1[rest])
-        common = np.maximum(width, 0) * np.maximum(height, 0)
-        # Multiplied out: boxes without an area overlap nothing, and nothing is divided by zero.
-        apart = common <= iou_threshold * (area[first] + area[rest] - common)
-        alive = rest[apart | (ids[rest] != ids[first])]
-    return order[np.array(kept, np.intp)]
+        block, rest = alive[:_BLOCK], alive[_BLOCK:]
+        first = block[_greedy(_too_close(ranked[block], ids[block], ranked[block], ids[block], iou_threshold))]
+        kept.extend(first)
+        alive = rest[~_too_close(ranked[first], ids[first], ranked[rest], ids[rest], iou_threshold).any(axis=0)]
+    return order[np.array(kept[:most], np.intp)]
+
+
+def _greedy(too_close: NDArray[np.bool_]) -> list[int]:
+    """Which boxes of a block stay, (n, n) in order of score."""
+    dropped, kept = np.zeros(len(too_close), np.bool_), []
+    for index, row in enumerate(too_close):
+        if not dropped[index]:
+            kept.append(index)
+            dropped |= row
+    return kept
+
+
+def _too_close(
+    a: NDArray[np.float64], a_ids: NDArray[Any], b: NDArray[np.float64], b_ids: NDArray[Any], limit: float
+) -> NDArray[np.bool_]:
+    """bool (n, m): whether boxes ``a`` (n, 4) drop boxes ``b`` (m, 4)."""
+    width = np.minimum(a[:, None, 2], b[:, 2]) - np.maximum(a[:, None, 0], b[:, 0])
+    height = np.minimum(a[:, None, 3], b[:, 3]) - np.maximum(a[:, None, 1], b[:, 1])
+    common = np.maximum(width, 0) * np.maximum(height, 0)
+    # Multiplied out: boxes without an area overlap nothing, and nothing is divided by zero.
+    found: NDArray[np.bool_] = common > limit * (_areas(a)[:, None] + _areas(b) - common)
+    found &= a_ids[:, None] == b_ids
+    return found
+
+
+def _areas(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
+    areas: NDArray[np.float64] = sides[:, 0] * sides[:, 1]
+    return areas
