@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.benchmarks.verify import allowed
 from edgevision.runtime import needs
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import Bundle
+from edgevision.runtime.golden import allowed
 from edgevision.runtime.needs import unmet, wants_exact_sums
 
 EMULATED = ("qemu-x86_64", "-cpu", "Haswell-noTSX", sys.executable)

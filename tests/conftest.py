@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -10,6 +11,16 @@ import pytest
 
 _LIST = Path(__file__).parent / "allowed_skips.txt"
 _UNLISTED = pytest.StashKey[list[str]]()
+
+# What is the fastest here is no business of tests, but of those that measure it; nor is what is in somebody's cache.
+os.environ["EDGEVISION_TUNE"] = "0"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGEVISION_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def pytest_configure(config: pytest.Config) -> None:

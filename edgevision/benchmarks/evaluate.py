@@ -80,7 +80,8 @@ def evaluate(
     Args:
         bundle_path: The bundle.
         data: What ``datasets.open_dataset`` takes; its classes must be the bundle's, in any order.
-        artifact: The one to measure, e.g. "int8.onnx"; None takes the one that ``load`` would choose.
+        artifact: The one to measure, e.g. "int8.onnx"; None takes the one that ``load`` would choose by
+            rule, so that the figure is the same on every machine.
         all: Measure every artifact whose engine is installed; the others are listed in ``skipped``.
         progress: Called with ("evaluate", images done, images).
         split: Split of the data; None prefers the test split.
@@ -125,7 +126,10 @@ def measure_accuracy(
         BackendError: An engine is missing or failed.
     """
     with ExitStack() as stack:
-        opened = [stack.enter_context(load_classifier(bundle_path, threads=threads, artifact=name)) for name in names]
+        opened = [
+            stack.enter_context(load_classifier(bundle_path, threads=threads, artifact=name, tune=False))
+            for name in names
+        ]
         return _measure({each.artifact.name: each for each in opened}, dataset, progress, skip_unreadable)
 
 

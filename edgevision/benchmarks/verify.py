@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edgevision.benchmarks.choice import runnable
-from edgevision.runtime.bundle import Bundle, entries
+from edgevision.runtime.bundle import Bundle, Golden, entries
+from edgevision.runtime.choice import Wish
 from edgevision.runtime.errors import BackendError, BundleError
-from edgevision.runtime.manifest import Artifact, Precision, to_plain
-from edgevision.runtime.predictor import Predictor, load
-from edgevision.runtime.preprocess import normalize
-from edgevision.runtime.tensor_predictor import TensorPredictor, real_values
+from edgevision.runtime.golden import TOLERANCE, Verdict, replay
+from edgevision.runtime.manifest import Artifact, to_plain
+from edgevision.runtime.opening import open_artifact
+from edgevision.runtime.providers import knows
 
-Array = NDArray[Any]
-Arrays = dict[str, Array]
 Progress = Callable[[str, int, int], None]
-
-#: Allowed difference of one output, as a share of the golden outputs' range. Engines and processors round 8-bit
-#: values at slightly different places; in float32 they only add in another order; float16 is computed in float32 where
-#: there are no kernels for it, so that it may be rounded at every step there and at none here.
-TOLERANCE: dict[Precision, float] = {
-    "int8": 0.05,
-    "dynamic-int8": 0.05,
-    "float32": 0.001,
-    "float16": 0.02,
-    "int16x8": 0.01,
-}
-#: Allowed difference however small the range is.
-LEAST_TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -43,10 +27,13 @@ class Check:
     Attributes:
         artifact: Name, e.g. "int8.tflite".
         engine: What ran it and in which version; "" when it did not start.
+        provider: Where it ran, as the engine said after loading; "" when it did not start.
         images: How many golden inputs were run.
-        max_difference: Largest absolute difference, of the output that uses up most of what is allowed; None when it
-            did not run.
-        tolerance: What is allowed, in that output's unit; of integers both are shares of the values that differ.
+        output: Name of the output that uses up most of what is allowed for it; the following is of this output.
+        max_difference: Largest absolute difference; None when it did not run. Of integers it and ``tolerance`` are
+            shares of the values that differ.
+        tolerance: What is allowed, in that output's unit.
+        share: The tolerance as a share of the golden outputs' range, 0..1, by the artifact's precision.
         flips: Images whose best class is another one although the golden outputs leave no doubt about it; only a
             classifier's are counted.
         error: What went wrong; "" when it ran.
@@ -54,16 +41,24 @@ class Check:
 
     artifact: str
     engine: str
+    provider: str
     images: int
+    output: str
     max_difference: float | None
     tolerance: float
+    share: float
     flips: int
     error: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether it ran, stayed within the tolerance and changed no clear answer."""
-        return self.max_difference is not None and self.max_difference <= self.tolerance and self.flips == 0
+        return self.verdict.passed
+
+    @property
+    def verdict(self) -> Verdict:
+        """What came of the golden inputs."""
+        return Verdict(self.output, self.max_difference, self.tolerance, self.flips, self.error)
 
 
 @dataclass(frozen=True)
@@ -84,13 +79,17 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        """Whether every artifact that can run here passed."""
-        return all(check.passed for check in self.checks)
+        """Whether every artifact that can run here passed, and there is one."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values ready for JSON."""
         checks = [{**to_plain(check), "passed": check.passed} for check in self.checks]
         return {**to_plain(self), "checks": checks, "passed": self.passed}
+
+    def problems(self) -> list[str]:
+        """What disagrees and by how much, one line per artifact."""
+        return [f"{check.artifact}: {check.verdict.words}" for check in self.checks if not check.passed]
 
     def rows(self) -> list[dict[str, str]]:
         """One row per artifact: column name -> text; for ``report.text_table``."""
@@ -98,110 +97,60 @@ class Verification:
             {
                 "artifact": check.artifact,
                 "engine": check.engine,
+                "on": check.provider,
                 "golden images": str(check.images),
                 "difference": "" if check.max_difference is None else f"{check.max_difference:.2g}",
-                "allowed": f"{check.tolerance:.2g}",
+                "allowed": f"{check.tolerance:.2g} ({check.share:.1%})",
                 "other answers": str(check.flips),
-                "result": "passed" if check.passed else f"FAILED {check.error}".rstrip(),
+                "result": "passed" if check.passed else "FAILED",
             }
             for check in self.checks
         ]
 
 
-def verify(path: str | os.PathLike[str], progress: Progress | None = None) -> Verification:
+def verify(
+    path: str | os.PathLike[str], progress: Progress | None = None, *, provider: str | None = None
+) -> Verification:
     """Checks every file's hash, then repeats the golden outputs with every engine that is installed.
 
     Args:
         path: The bundle.
         progress: Called with ("verify", artifacts done, artifacts).
+        provider: Run there (``runtime.providers``), with the engines that know it; None is the CPU.
 
     Raises:
         BundleDamagedError: A byte of any file is not as written.
         BundleError: The path is no bundle, or it holds no golden outputs.
+        InputError: No engine knows the provider.
         MissingPackageError: No engine of any artifact is installed.
     """
+    wish = Wish(threads=1, provider=provider)
     bundle = Bundle.open(path)
     golden = bundle.golden()
     names, skipped = runnable(bundle.manifest)
+    artifacts = [bundle.artifact(name) for name in names]
+    skipped |= {each.name: f"{each.format} has no {provider}" for each in artifacts if not knows(each.format, provider)}
+    artifacts = [each for each in artifacts if each.name not in skipped]
     checks = []
-    for done, name in enumerate(names):
+    for done, artifact in enumerate(artifacts):
         if progress is not None:
-            progress("verify", done, len(names))
-        if name not in golden.outputs:
-            raise BundleError(f"{path} has no golden outputs of {name}", cure="convert the model again")
-        checks.append(_check(bundle, bundle.artifact(name), golden.inputs, golden.outputs[name]))
+            progress("verify", done, len(artifacts))
+        checks.append(_check(bundle, artifact, golden, wish))
     if progress is not None:
-        progress("verify", len(names), len(names))
+        progress("verify", len(artifacts), len(artifacts))
     return Verification(bundle.path.resolve().name, len(list(entries(bundle.manifest))), tuple(checks), skipped)
 
 
-def allowed(expected: NDArray[np.float32], precision: Precision) -> float:
-    """The tolerance for these golden outputs, in their unit."""
-    return max(TOLERANCE[precision] * float(np.ptp(expected)), LEAST_TOLERANCE)
-
-
-def flips(expected: NDArray[np.float32], got: NDArray[np.float32], tolerance: float) -> int:
-    """Rows whose best value is elsewhere although the best two of ``expected`` are further apart than ``tolerance``.
-
-    Args:
-        expected: (images, values).
-        got: (images, values).
-        tolerance: In the outputs' unit.
-    """
-    if expected.shape[1] < 2:
-        return 0
-    second, first = np.sort(expected, axis=1)[:, -2:].T
-    return int(((first - second > tolerance) & (expected.argmax(axis=1) != got.argmax(axis=1))).sum())
-
-
-def _check(bundle: Bundle, artifact: Artifact, inputs: Arrays, golden: Arrays) -> Check:
-    """The output that differs most, measured by what is allowed for it, stands for the artifact."""
-    count = len(next(iter(inputs.values())))
+def _check(bundle: Bundle, artifact: Artifact, golden: Golden, wish: Wish) -> Check:
+    count, share = len(next(iter(golden.inputs.values()))), TOLERANCE[artifact.precision]
     try:
-        with _opened(bundle, artifact) as predictor:
-            facts = predictor.describe()
-            rows = [_outputs(predictor, {k: v[i : i + 1] for k, v in inputs.items()}) for i in range(count)]
+        with open_artifact(bundle, artifact, wish) as session:
+            facts = session.describe()
+            verdict = replay(session, bundle.manifest, artifact, golden)
     except BackendError as error:
-        return Check(artifact.name, "", count, None, 0.0, 0, str(error))
+        return Check(artifact.name, "", "", count, "", None, 0.0, share, 0, str(error))
+    if verdict is None:
+        raise BundleError(f"{bundle.path} has no golden outputs of {artifact.name}", cure="convert the model again")
     # OpenVINO's version names its build as well.
-    engine = f"{facts.get('engine', artifact.format)} {str(facts.get('version', '')).partition('-')[0]}".strip()
-    is_classifier = bundle.manifest.task == "classification"
-    checks = []
-    for name, answers in golden.items():
-        got = np.stack([row[name] for row in rows]) if name in rows[0] else np.zeros((count, 0), np.float32)
-        checks.append(_compared(artifact, engine, answers.reshape(count, -1), got, is_classifier))
-    return max(checks, key=lambda each: np.inf if each.max_difference is None else each.max_difference / each.tolerance)
-
-
-def _compared(artifact: Artifact, engine: str, expected: Array, got: Array, is_classifier: bool) -> Check:
-    """One output's golden values (inputs, values) and those of this machine."""
-    is_whole = expected.dtype.kind in "iub"  # the best class of each position, say: what counts is how many changed
-    tolerance = TOLERANCE[artifact.precision] if is_whole else allowed(expected, artifact.precision)
-    problem = f"expected outputs {expected.shape}, got {got.shape}" if got.shape != expected.shape else ""
-    difference = 0.0 if problem else float((got != expected).mean() if is_whole else np.abs(got - expected).max())
-    problem = problem if np.isfinite(difference) else "outputs are not finite"
-    if problem:
-        return Check(artifact.name, engine, len(expected), None, tolerance, 0, problem)
-    others = flips(expected, got, tolerance) if is_classifier else 0
-    return Check(artifact.name, engine, len(expected), difference, tolerance, others)
-
-
-def _opened(bundle: Bundle, artifact: Artifact) -> Predictor | TensorPredictor:
-    import warnings
-
-    with warnings.catch_warnings():  # that it failed its conversion's gate is no news here
-        warnings.simplefilter("ignore", UserWarning)
-        opened: Predictor | TensorPredictor = load(bundle.path, artifact=artifact.name, threads=1)
-        return opened
-
-
-def _outputs(predictor: Predictor | TensorPredictor, inputs: Arrays) -> Arrays:
-    """Each output as real numbers, (values,), for golden inputs (1, ...): pixels as the geometry leaves them."""
-    preprocessing, feeds = predictor.manifest.preprocessing, {}
-    for spec in predictor.session.inputs:
-        values = inputs[spec.name]
-        if values.dtype == "uint8" and spec.dtype != "uint8" and preprocessing is not None:
-            values = normalize(values, preprocessing)
-        feeds[spec.name] = values
-    found = predictor.session.run(feeds)
-    return {spec.name: real_values(found[spec.name], spec).reshape(-1) for spec in predictor.session.outputs}
+    engine = f"{facts['engine']} {str(facts['version']).partition('-')[0]}"
+    return Check(artifact.name, engine, facts["provider"], count, share=share, **dataclasses.asdict(verdict))

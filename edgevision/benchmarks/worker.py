@@ -34,7 +34,7 @@ class Worker:
         from edgevision.runtime.predictor import load
 
         imported = time.perf_counter_ns()
-        self._predictor = load(bundle, backend="null" if null else None, threads=threads, artifact=artifact)
+        self._predictor = load(bundle, backend="null" if null else None, threads=threads, artifact=artifact, tune=False)
         loaded = time.perf_counter_ns()
         self._sources = sources
         first = self._run(0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("evaluate", short_help="Accuracy on labelled images.")
 @click.argument("bundle", metavar="NAME.edge")
 @click.argument("data")
-@click.option("--artifact", help='One model of the bundle, e.g. "int8.tflite".  [default: the one predict would take]')
+@click.option("--artifact", help='One model of the bundle, e.g. "int8.tflite".  [default: the first by rule]')
 @click.option("--all", "every", is_flag=True, help="Every model whose engine is installed, int8 compared with float32.")
 @click.option("--split", help="train, val or test.  [default: test where there is one]")
 @click.option("--skip-unreadable", is_flag=True, help="Leave damaged images out and list them, instead of stopping.")

@@ -20,7 +20,7 @@ from edgevision import __version__
 from edgevision.cli import console
 from edgevision.runtime.errors import EdgevisionError
 
-COMMANDS = ("demo", "train", "convert", "predict", "evaluate", "benchmark", "verify", "inspect", "doctor")
+COMMANDS = ("demo", "train", "convert", "predict", "evaluate", "benchmark", "tune", "verify", "inspect", "doctor")
 
 _DEBUG = "EDGEVISION_DEBUG"
 

@@ -15,6 +15,11 @@ from edgevision.runtime.spec import NORMALIZATIONS, Interpolation, ResizePolicy
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout and nothing else there.")
+provider_option = click.option(
+    "--provider",
+    help="Where to compute: cpu; onnx: cuda, tensorrt; openvino: gpu, npu, auto; tflite: xnnpack, builtin, edgetpu or a"
+    " delegate's library. What does not run there is an error.  [default: the CPU]",
+)
 force_option = click.option("--force", is_flag=True, help="Replace what is at --out.")
 
 

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
+
+from edgevision.runtime.cache import cache_folder, write_json
 
 #: Numbers of one trial, by name.
 Numbers = dict[str, float]
-
-
-def cache_folder() -> Path:
-    """$EDGEVISION_CACHE, else edgevision in $XDG_CACHE_HOME, else in ~/.cache."""
-    own, users = os.environ.get("EDGEVISION_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(users) if users else Path.home() / ".cache") / "edgevision"
 
 
 class TrialStore:
@@ -40,13 +34,8 @@ class TrialStore:
     def put(self, name: str, numbers: Numbers) -> None:
         """Keep what a trial found. The file is whole at any time: an old one is exchanged for a new one."""
         self._trials[name] = numbers
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            new = self._path.with_suffix(f".{os.getpid()}")
-            new.write_text(json.dumps(self._trials), encoding="utf-8")
-            new.replace(self._path)
-        except OSError as error:
-            self.note = f"trials cannot be kept for the next search: {error.strerror or error}"
+        if problem := write_json(self._path, dict(self._trials)):
+            self.note = f"trials cannot be kept for the next search: {problem}"
 
     def _read(self) -> dict[str, Numbers]:
         try:

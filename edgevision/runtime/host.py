@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgevision.runtime.files import text as _text
+
 X86 = ("x86_64", "AMD64", "i686")
 #: Words of /proc/cpuinfo -> instruction that multiplies and adds four pairs of 8-bit integers at once.
 _INT8_DOT = {
@@ -17,6 +19,13 @@ _INT8_DOT = {
     "asimddp": "dotprod",
     "i8mm": "i8mm",
 }
+
+#: Words of /proc/cpuinfo about vector arithmetic, the only ones that the speed of a model depends on.
+_VECTORS = (
+    *("sse4_2", "avx", "avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16"),
+    *("neon", "asimd", "asimdhp", "bf16", "sve", "sve2"),
+    *_INT8_DOT,
+)
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -32,13 +41,14 @@ def host_description() -> dict[str, Any]:
     """This machine in plain values.
 
     Returns:
-        ``machine``: instruction set, e.g. "aarch64"; ``cpu``: model name; ``board``: model of a single-board
-        computer, None elsewhere; ``cpus``: usable; ``cpus_total``: present; ``memory_bytes``: None when unknown;
-        ``os``; ``python``.
+        ``machine``: instruction set, e.g. "aarch64"; ``cpu``: model name; ``instructions``: vector instructions it
+        has, as Linux names them; ``board``: model of a single-board computer, None elsewhere; ``cpus``: usable;
+        ``cpus_total``: present; ``memory_bytes``: None when unknown; ``os``; ``python``.
     """
     return {
         "machine": platform.machine(),
         "cpu": _cpu_model(),
+        "instructions": [word for word in _VECTORS if word in _words()],
         "board": _text("/proc/device-tree/model") or None,
         "cpus": available_cpus(),
         "cpus_total": os.cpu_count() or 1,
@@ -48,13 +58,25 @@ def host_description() -> dict[str, Any]:
     }
 
 
+def host_key() -> dict[str, Any]:
+    """What decides how fast and how exactly a model runs here: where it is equal, so is what was measured."""
+    from edgevision import __version__
+    from edgevision.runtime.backends import installed
+    from edgevision.runtime.gpu import nvidia_gpu
+
+    facts = host_description()
+    return {
+        **{name: facts[name] for name in ("machine", "cpu", "board", "instructions", "cpus", "cpus_total")},
+        "power_mode": _text("/var/lib/nvpmodel/status"),
+        "engines": installed(),
+        "edgevision": __version__,
+        **nvidia_gpu(),
+    }
+
+
 def int8_instructions() -> list[str] | None:
     """Names of the 8-bit dot-product instructions this processor has; None when the system does not tell."""
-    words: set[str] = set()
-    for line in _text("/proc/cpuinfo").splitlines():
-        key, _, value = line.partition(":")
-        if key.strip().lower() in ("flags", "features"):
-            words.update(value.split())
+    words = _words()
     return [name for word, name in _INT8_DOT.items() if word in words] if words else None
 
 
@@ -63,11 +85,23 @@ def lacks_vnni() -> bool:
     return platform.machine() in X86 and int8_instructions() == []
 
 
-def _text(path: str | Path) -> str:
-    try:
-        return Path(path).read_text(errors="replace").strip("\0 \n")
-    except OSError:
-        return ""
+def _words() -> set[str]:
+    """What /proc/cpuinfo says that the processor has; nothing where there is no such file."""
+    words: set[str] = set()
+    for line in _text("/proc/cpuinfo").splitlines():
+        key, _, value = line.partition(":")
+        if key.strip().lower() in ("flags", "features"):
+            words.update(value.split())
+    return words
+
+
+def free_memory() -> int | None:
+    """Bytes that programs may still take without pushing others out; None where the system does not tell."""
+    for line in _text("/proc/meminfo").splitlines():
+        key, _, value = line.partition(":")
+        if key == "MemAvailable":
+            return int(value.split()[0]) * 1024
+    return None
 
 
 def _quota() -> float | None:

@@ -7,13 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgevision.runtime.backends import check_backend, open_session
 from edgevision.runtime.bundle import Bundle
-from edgevision.runtime.choice import choose
+from edgevision.runtime.choice import Wish, choose
 from edgevision.runtime.errors import BundleError, EdgevisionError, ImageError, InputError
 from edgevision.runtime.heads import with_thresholds
 from edgevision.runtime.inputs import input_form
-from edgevision.runtime.needs import wants_exact_sums
+from edgevision.runtime.opening import open_best, open_parts
 from edgevision.runtime.tasks import task_of
 from edgevision.runtime.tensor_predictor import TensorPredictor
 
@@ -180,18 +179,31 @@ def load(
     threads: int | None = None,
     *,
     artifact: str | None = None,
+    provider: str | None = None,
+    tune: bool | None = None,
     score_threshold: float | None = None,
     iou_threshold: float | None = None,
 ) -> Any:
     """Opens a bundle, or a lone .tflite, .onnx or .xml made by edgevision, ready to predict.
 
+    Of a bundle the fastest model runs that passed the accuracy gate and gives its golden outputs on this machine. Which
+    one that is, on what and with how many threads is measured by the first call, in a process of its own: about 3 s
+    after the models were opened, which takes some seconds more on a small board; 6 s after the first one was opened no
+    other is begun. Later calls know it (``$EDGEVISION_CACHE``, else ``~/.cache/edgevision``) until bundle, processor,
+    usable CPUs or engine versions change. ``edgevision tune`` does the same ahead of time.
+
     Args:
         path: The NAME.edge directory or the model file.
-        backend: "tflite", "onnx" or "openvino"; None takes the first that is installed, in that order.
-            "null" runs no engine at all and answers zeros.
-        precision: "int8", "dynamic-int8", "float32", "float16" or "int16x8"; None prefers them in this order.
-        threads: How many threads to compute with; None lets the backend choose.
-        artifact: Name of one artifact, e.g. "int8.onnx"; even one that failed its checks, with a warning.
+        backend: "tflite", "onnx" or "openvino"; "null" runs no engine at all and answers zeros.
+        precision: "int8", "dynamic-int8", "float32", "float16" or "int16x8".
+        threads: How many threads to compute with.
+        artifact: Name of one artifact, e.g. "int8.onnx"; even one that failed its checks, with a warning. Nothing is
+            measured then: it runs with one thread unless told otherwise.
+        provider: Where to compute: "cpu"; onnx: "cuda", "tensorrt"; openvino: "gpu", "npu", "auto"; tflite:
+            "xnnpack", "builtin", "edgetpu" or the path of a delegate's library. What does not run there is an error.
+        tune: False measures nothing: the first artifact by rule (precisions in the order above, engines in that order)
+            runs with one thread, once its golden outputs hold. True measures even if ``artifact`` is named. None is
+            True but for a named artifact, and False where $EDGEVISION_TUNE is 0. A lone file is never measured.
         score_threshold: Least score of objects, of the classes of a multi-label classifier, of points, 0..1; None
             takes the bundle's.
         iou_threshold: From which intersection over union on two boxes of one class are one object, 0..1; likewise.
@@ -201,24 +213,24 @@ def load(
         it is stands in the bundle; ``load_classifier`` knows.)
 
     Raises:
-        InputError: A threshold is given that the model's head does not have, or that is not within 0..1.
-        BundleError: The path cannot be opened or holds nothing that fits (BundleDamagedError, BundleVersionError).
+        BundleError: The path cannot be opened or holds nothing that fits (BundleDamagedError, BundleVersionError), or
+            nothing that fits gives its golden outputs here.
+        InputError: The precision, the provider, the number of threads or a threshold is not usable, or the model's head
+            has no such threshold.
         UnknownBackendError: There is no such backend.
         MissingPackageError: The engine is not installed; the message holds the install line.
-        BackendError: The engine refuses the model.
+        BackendError: The engine refuses the model, or does not run it on the provider that was asked for.
     """
-    if backend is not None:
-        check_backend(backend)
+    wish = Wish(backend, precision, artifact, threads, provider)
     location = Path(path)
     if location.is_dir() or location.suffix.lower() not in _FORMATS:
         bundle = Bundle.open(location)
         manifest = bundle.manifest
-        chosen = choose(manifest.artifacts, backend, precision, artifact)
-        parts = [bundle.read(entry.name) for entry in chosen.files]
+        chosen, session = open_best(bundle, wish, tune)
     else:
         manifest, parts = _lone(location)
-        chosen = choose(manifest.artifacts, backend, precision, artifact)
-    session = _open(chosen, parts, backend, threads)
+        chosen = choose(manifest.artifacts, wish)[0]
+        session = open_parts(chosen, parts, wish)
     thresholds = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
     if manifest.task != "tensors" or any(value is not None for value in thresholds.values()):
         return Predictor(session, manifest, chosen, **thresholds)
@@ -226,14 +238,20 @@ def load(
 
 
 def load_classifier(
-    path: str | os.PathLike[str], backend: str | None = None, threads: int | None = None, *, artifact: str | None = None
+    path: str | os.PathLike[str],
+    backend: str | None = None,
+    threads: int | None = None,
+    *,
+    artifact: str | None = None,
+    provider: str | None = None,
+    tune: bool | None = None,
 ) -> Predictor:
     """``load`` of an image classifier.
 
     Raises:
         BundleError: The model is none; and what ``load`` raises.
     """
-    found = load(path, backend, threads=threads, artifact=artifact)
+    found = load(path, backend, threads=threads, artifact=artifact, provider=provider, tune=tune)
     if isinstance(found, Predictor) and found.manifest.task == "classification":
         return found
     found.close()
@@ -264,12 +282,3 @@ def _lone(path: Path) -> tuple[Manifest, list[bytes]]:
         cure = "check the path; an .xml needs its .bin beside it"
         raise BundleError(f"{error.filename} cannot be read", got=error.strerror or str(error), cure=cure) from error
     return read_embedded(parts[0], kind), parts
-
-
-def _open(chosen: Artifact, parts: list[bytes], backend: str | None, threads: int | None) -> Session:
-    if backend == "null":
-        from edgevision.runtime.backends.null import describe_model
-
-        return open_session("null", describe_model(chosen.inputs, chosen.outputs), None, threads)
-    exact_sums = wants_exact_sums(chosen)
-    return open_session(chosen.format, parts[0], parts[1] if len(parts) > 1 else None, threads, exact_sums=exact_sums)

@@ -25,8 +25,9 @@ AnySession = TypeVar("AnySession", bound="Session")
 class Session(ABC):
     """A model loaded into an engine. Safe to run from many threads at once.
 
-    A backend is a constructor ``(model, *, weights=None, threads=None)`` that ends in ``super().__init__`` and the
-    hook ``_run``. Everything that is checked is checked here, so that all engines refuse the same inputs.
+    A backend is a constructor ``(model, *, weights=None, threads=None, provider=None)`` that ends in
+    ``super().__init__`` and the hook ``_run``. Everything that is checked is checked here, so that all engines refuse
+    the same inputs.
 
     Attributes:
         backend: Name of the backend, e.g. "onnx".
@@ -55,9 +56,15 @@ class Session(ABC):
             TensorError: A name, dtype or shape is wrong, or a value is not finite. Nothing is cast.
             BackendError: The session is closed, or the engine failed.
         """
-        if self._closed:
-            raise BackendError(f"the {self.backend} session is closed", cure="open it again")
-        results = self._run(self._checked(feeds))
+        checked = self._checked(feeds)
+        try:
+            if self._closed:
+                raise BackendError("no engine")
+            results = self._run(checked)
+        except BackendError as error:
+            if self._closed:  # before the run, or by another thread meanwhile
+                raise BackendError(f"the {self.backend} session is closed", cure="open it again") from error
+            raise
         for spec, result in zip(self.outputs, results):
             if result.shape != spec.shape or result.dtype != spec.dtype:
                 got = f"{result.dtype} {result.shape}"
@@ -73,9 +80,15 @@ class Session(ABC):
 
         Returns:
             ``backend``, ``engine`` and ``version``; ``provider``: the device code that was really chosen;
-            ``precision``: in what the arithmetic that is not quantised is done; ``threads``: how many are used.
+            ``delegated``: share of the model's operators that it runs, 0..1 (of a TFLite delegate those inside it);
+            ``precision``: in what the arithmetic that is not quantised is done; ``threads``: how many are used; of
+            OpenVINO also ``node_precisions``: runtime precision -> executed nodes.
         """
         return {"backend": self.backend, **self._facts}
+
+    def add_fact(self, name: str, value: str) -> None:
+        """Something more to ``describe``, known to who opened the session: why this model in this engine."""
+        self._facts[name] = value
 
     def close(self) -> None:
         """Lets go of the engine. Closing twice does nothing; running afterwards is a BackendError."""
@@ -106,14 +119,19 @@ def _checked_array(spec: TensorSpec, value: Any) -> NDArray[Any]:
     if not isinstance(value, np.ndarray):
         got = type(value).__name__
         raise TensorError(f"input {spec.name!r} is not a numpy array", expected=_describe(spec), got=got)
+    if isinstance(value, np.ma.MaskedArray):
+        cure = "fill what is masked out: array.filled(value)"
+        raise TensorError(f"input {spec.name!r} is masked", expected=_describe(spec), got="a masked array", cure=cure)
     if value.dtype != spec.dtype or value.shape != spec.shape:
         got = f"{value.dtype} {value.shape}"
         cure = "convert it yourself: nothing is cast or reshaped silently"
         raise TensorError(f"input {spec.name!r} does not fit", expected=_describe(spec), got=got, cure=cure)
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise TensorError(f"input {spec.name!r} has values that are not finite", expected="no NaN and no infinity")
-    array: NDArray[Any] = value
-    return array if array.flags.c_contiguous else array.copy(order="C")
+    if type(value) is np.ndarray and value.flags.c_contiguous and value.flags.aligned:
+        return value
+    # Engines read plain memory: what a subclass, a stride or an odd address means, only numpy knows.
+    return np.require(value, requirements=("C", "A", "E"))
 
 
 def _describe(spec: TensorSpec) -> str:

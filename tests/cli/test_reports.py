@@ -160,4 +160,4 @@ def test_doctor_on_a_python_without_wheels(run: Run, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_doctor_survives_what_an_engine_does(code: str, problem: str) -> None:
-    assert doctor._import_problem(code) == problem
+    assert doctor._import_problem(code) == (problem, "")

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgevision.benchmarks.verify import _compared, allowed, flips, verify
+from edgevision.benchmarks.verify import verify
 from edgevision.runtime.errors import BackendError, BundleDamagedError, BundleError
+from edgevision.runtime.golden import allowed, compare, flips
 from edgevision.runtime.manifest import Artifact, Precision
+from edgevision.runtime.session import Session
 from tests import tiny
 from tests.cli.conftest import Run
 
@@ -40,8 +42,7 @@ def test_of_integers_a_share_may_differ(changed: int, passed: bool) -> None:
     expected = np.random.default_rng(0).integers(0, 21, (2, 500)).astype(np.int32)
     got = expected.copy()
     got.reshape(-1)[:changed] = (got.reshape(-1)[:changed] + 10) % 21
-    item = Artifact("int8.onnx", "onnx", "int8", (), (), ())
-    found = _compared(item, "an engine", expected, got, is_classifier=False)
+    found = compare("classes", expected, got, "int8", is_classifier=False)
     assert (found.passed, found.max_difference, found.tolerance) == (passed, changed / 1000, 0.05)
 
 
@@ -57,10 +58,10 @@ def test_a_damaged_bundle_is_not_run(run: Run, bundle: Path, tmp_path: Path) -> 
 def test_an_engine_that_fails_is_one_failed_row(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgevision.benchmarks import verify as module
 
-    def load(path: Path, *, artifact: str, threads: int) -> None:
-        raise BackendError(f"no luck with {artifact}")
+    def open_artifact(bundle: object, artifact: Artifact, wish: object) -> Session:
+        raise BackendError(f"no luck with {artifact.name}")
 
-    monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(module, "open_artifact", open_artifact)
     found = verify(bundle)
     assert not found.passed
     assert {check.error for check in found.checks} == {f"no luck with {check.artifact}" for check in found.checks}

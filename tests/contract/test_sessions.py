@@ -57,11 +57,14 @@ def test_answers_are_right(session: Session, float_session: Session) -> None:
 
 def test_describes_what_runs(session: Session, backend: str) -> None:
     facts = session.describe()
-    assert facts.keys() == {"backend", "engine", "version", "provider", "precision", "threads"}
+    keys = {"backend", "engine", "version", "provider", "delegated", "precision", "threads"}
+    assert facts.keys() - {"node_precisions"} == keys
     assert facts["backend"] == session.backend == backend
     assert facts["precision"] == ("none" if backend == "null" else "float32")
     assert facts["threads"] == 1
-    assert all(isinstance(value, (str, int)) and value for value in facts.values())
+    assert facts["delegated"] == (0 if backend == "null" else 0.5 if facts["provider"] == "CPU (XNNPACK)" else 1)
+    assert ("node_precisions" in facts) == (backend == "openvino")
+    assert all(value for name, value in facts.items() if name != "delegated")
 
 
 def test_threads_are_passed_on(backend: str) -> None:

@@ -15,7 +15,7 @@ from edgevision.converters.check import check, flips_file
 from edgevision.converters.flips import flips
 from edgevision.converters.gate import judge, verdict
 from edgevision.converters.parity import Answers
-from edgevision.runtime.choice import choose
+from edgevision.runtime.choice import Wish, choose
 from edgevision.runtime.manifest import Agreement, Artifact, Gate, Manifest, from_plain, to_plain
 from edgevision.runtime.spec import Preprocessing
 from tests.converters.models import Floats
@@ -135,8 +135,8 @@ def test_the_bundle_passes_when_all_do() -> None:
 def test_an_undecided_artifact_is_loaded_like_any_other() -> None:
     undecided = artifact("int8.onnx", agreement(0))
     float32 = artifact("float32.onnx", agreement(0, 3000))
-    assert choose([float32, undecided], "null", None, None).name == "int8.onnx"
-    assert choose([float32, artifact("int8.onnx", agreement(9))], "null", None, None).name == "float32.onnx"
+    assert choose([float32, undecided], Wish("null"))[0].name == "int8.onnx"
+    assert choose([float32, artifact("int8.onnx", agreement(9))], Wish("null"))[0].name == "float32.onnx"
 
 
 def test_what_older_bundles_hold_still_opens() -> None:

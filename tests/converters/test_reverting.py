@@ -10,8 +10,8 @@ import pytest
 from edgevision.cli.gate import search_lines
 from edgevision.converters.convert import convert
 from edgevision.converters.quantize.switched import SwitchedModel
-from edgevision.converters.trial_store import cache_folder
 from edgevision.runtime.bundle import Bundle
+from edgevision.runtime.cache import cache_folder
 from edgevision.runtime.errors import InputError
 from tests.converters.models import CLASSES, pictures, poisoned_network, write_folder
 

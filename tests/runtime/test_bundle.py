@@ -98,7 +98,7 @@ def test_the_list_of_files_above_is_complete(tiny_bundle: Path) -> None:
 def refuses(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Loading fails because of damage, and no engine was asked to do anything."""
     with monkeypatch.context() as patch:
-        patch.setattr("edgevision.runtime.predictor.open_session", lambda *_: pytest.fail("an engine saw it"))
+        patch.setattr("edgevision.runtime.opening.open_session", lambda *_: pytest.fail("an engine saw it"))
         with pytest.raises(BundleDamagedError) as caught:
             edgevision.load(bundle)
         assert caught.value.cure

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgevision.runtime import host
+from edgevision.runtime.files import text
 
 
 def test_description_is_plain() -> None:
@@ -19,13 +20,12 @@ def test_description_is_plain() -> None:
 
 
 def cgroup(monkeypatch: pytest.MonkeyPatch, root: Path, line: str, files: dict[str, str]) -> None:
-    for name, text in files.items():
+    for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    real = host._text
+        path.write_text(content)
     monkeypatch.setattr(host, "_CGROUP", root)
-    monkeypatch.setattr(host, "_text", lambda path: line if str(path) == "/proc/self/cgroup" else real(path))
+    monkeypatch.setattr(host, "_text", lambda path: line if str(path) == "/proc/self/cgroup" else text(path))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
 
 
@@ -62,7 +62,7 @@ def test_without_proc_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("said", "found"),
     [
         ("flags\t\t: fpu sse avx512_vnni amx_int8\n", ["AVX-512 VNNI", "AMX int8"]),
         ("flags\t\t: fpu sse avx2\n", []),
@@ -71,8 +71,8 @@ def test_without_proc_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         ("", None),
     ],
 )
-def test_int8_instructions(monkeypatch: pytest.MonkeyPatch, text: str, found: list[str] | None) -> None:
-    monkeypatch.setattr(host, "_text", lambda path: text)
+def test_int8_instructions(monkeypatch: pytest.MonkeyPatch, said: str, found: list[str] | None) -> None:
+    monkeypatch.setattr(host, "_text", lambda path: said)
     assert host.int8_instructions() == found
     for machine in ("x86_64", "aarch64"):
         monkeypatch.setattr("platform.machine", lambda machine=machine: machine)

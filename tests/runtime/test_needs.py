@@ -11,7 +11,7 @@ import edgevision
 from edgevision.benchmarks.choice import runnable
 from edgevision.runtime import needs
 from edgevision.runtime.backends import open_session
-from edgevision.runtime.choice import choose
+from edgevision.runtime.choice import Wish, choose
 from edgevision.runtime.errors import BundleError
 from edgevision.runtime.manifest import Artifact, ModelFormat, Precision, from_plain, to_plain
 from edgevision.runtime.needs import unmet
@@ -33,22 +33,22 @@ def lacking(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_openvino_is_passed_over_and_onnx_comes_behind(lacking: bool) -> None:
     bundle = [artifact("onnx", "int8", "vnni"), artifact("openvino", "int8", "vnni"), artifact("openvino", "float32")]
-    assert choose(bundle, None, None, None).name == "int8.onnx", "right anywhere, if slower without VNNI"
-    assert choose(bundle, "openvino", None, None).name == ("float32.openvino" if lacking else "int8.openvino")
+    assert choose(bundle, Wish())[0].name == "int8.onnx", "right anywhere, if slower without VNNI"
+    assert choose(bundle, Wish("openvino"))[0].name == ("float32.openvino" if lacking else "int8.openvino")
     safe = [*bundle, artifact("openvino")]
-    assert choose(safe, None, None, None) == (safe[3] if lacking else safe[0])
+    assert choose(safe, Wish())[0] == (safe[3] if lacking else safe[0])
 
 
 def test_asked_for_by_name_it_runs_with_a_warning(lacking: bool) -> None:
     bundle = [artifact("openvino", "int8", "vnni")]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert choose(bundle, None, None, "int8.openvino") == bundle[0]
+        assert choose(bundle, Wish(artifact="int8.openvino")) == bundle
     assert [("VNNI" in str(item.message)) for item in caught] == ([True] if lacking else [])
     if lacking:
         with pytest.raises(BundleError, match="no VNNI"):
-            choose(bundle, None, "int8", None)
-        assert choose(bundle, "null", None, None) == bundle[0]
+            choose(bundle, Wish(precision="int8"))
+        assert choose(bundle, Wish("null")) == bundle
 
 
 def test_verify_and_benchmark_leave_it_out(lacking: bool) -> None:
@@ -77,15 +77,15 @@ def test_onnx_is_told_to_add_exactly(lacking: bool, monkeypatch: pytest.MonkeyPa
     for wanted, is_exact in (((), False), (("vnni",), lacking)):
         seen: list[bool] = []
 
-        def opened(*args: Any, exact_sums: bool = False, seen: list[bool] = seen) -> Any:
+        def opened(*args: Any, exact_sums: bool = False, seen: list[bool] = seen, **more: Any) -> Any:
             seen.append(exact_sums)
-            return open_session(*args, exact_sums=exact_sums)
+            return open_session(*args, exact_sums=exact_sums, **more)
 
         import dataclasses
 
         from edgevision.runtime.bundle import write_bundle
 
-        monkeypatch.setattr("edgevision.runtime.predictor.open_session", opened)
+        monkeypatch.setattr("edgevision.runtime.opening.open_session", opened)
         bundle = tmp_path / f"{len(wanted)}.edge"
         write_bundle(bundle, tiny.manifest(dataclasses.replace(made, needs=wanted)), files)
         with edgevision.load(bundle) as predictor:

@@ -35,7 +35,13 @@ def check_backend(backend: str) -> str:
 
 
 def open_session(
-    backend: str, model: bytes, weights: bytes | None = None, threads: int | None = None, *, exact_sums: bool = False
+    backend: str,
+    model: bytes,
+    weights: bytes | None = None,
+    threads: int | None = None,
+    *,
+    exact_sums: bool = False,
+    provider: str | None = None,
 ) -> Session:
     """A model in the engine of that name.
 
@@ -45,16 +51,18 @@ def open_session(
         weights: The bytes of an OpenVINO .bin; None elsewhere.
         threads: How many threads to compute with; None lets the backend choose.
         exact_sums: Add 8-bit products exactly where the processor would saturate (onnx; the others cannot be told).
+        provider: Where to compute (``runtime.providers``), e.g. "cuda"; None is the engine's own way on the CPU.
 
     Raises:
+        InputError: The backend has no provider of that name.
         UnknownBackendError: There is no such backend.
         MissingPackageError: Its engine is not installed.
-        BackendError: The engine refuses the model.
+        BackendError: The engine refuses the model, or does not run it on the provider that was asked for.
     """
     module = importlib.import_module(f"edgevision.runtime.backends.{check_backend(backend)}")
     session = getattr(module, f"{backend.capitalize()}Session")
     options = {"exact_sums": True} if exact_sums and backend == "onnx" else {}
-    return cast("Session", session(model, weights=weights, threads=threads, **options))
+    return cast("Session", session(model, weights=weights, threads=threads, provider=provider, **options))
 
 
 def is_installed(backend: str) -> bool:

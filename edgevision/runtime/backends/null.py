@@ -10,6 +10,7 @@ import numpy as np
 
 from edgevision.runtime.errors import BackendError
 from edgevision.runtime.manifest import from_plain, to_plain
+from edgevision.runtime.providers import check_provider
 from edgevision.runtime.session import Session, checked_threads, engine_errors
 from edgevision.runtime.spec import TensorSpec
 
@@ -27,8 +28,11 @@ class NullSession(Session):
 
     backend: ClassVar[str] = "null"
 
-    def __init__(self, model: bytes, *, weights: bytes | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, model: bytes, *, weights: bytes | None = None, threads: int | None = None, provider: str | None = None
+    ) -> None:
         checked_threads(threads)
+        check_provider(provider, "null")
         with engine_errors("the null backend", "read the model", "make it with null.describe_model"):
             plain = json.loads(model)
             inputs, outputs = (
@@ -38,7 +42,14 @@ class NullSession(Session):
             raise BackendError("the null backend takes no weights", cure="leave them out")
         from edgevision import __version__
 
-        facts = {"engine": "null", "version": __version__, "provider": "none", "precision": "none", "threads": 1}
+        facts = {
+            "engine": "null",
+            "version": __version__,
+            "provider": "none",
+            "delegated": 0.0,
+            "precision": "none",
+            "threads": 1,
+        }
         super().__init__(inputs, outputs, facts)
 
     def _run(self, feeds: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:

@@ -1,12 +1,14 @@
-"""OpenVINO models (.xml and .bin) on the CPU plug-in."""
+"""OpenVINO models (.xml and .bin): on the CPU, or on a GPU or NPU of Intel."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edgevision.runtime.errors import BackendError
+from edgevision.runtime.providers import check_provider, not_there
 from edgevision.runtime.session import Session, checked_threads, engine_errors, import_engine
 from edgevision.runtime.spec import TensorSpec
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _TELEMETRY = "openvino_telemetry"
+#: OpenVINO's names of float types -> numpy's ("bf16" has none of its own), the narrowest first.
+_FLOATS = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
 
 
 def import_openvino() -> Any:
@@ -36,25 +40,33 @@ def import_openvino() -> Any:
 
 
 class OpenvinoSession(Session):
-    """One compiled model; each run takes an infer request that no other thread is using."""
+    """One compiled model; each run takes an infer request that no other thread is using.
+
+    Providers: "cpu" (the default), "gpu", "npu", "auto" (OpenVINO chooses; ``describe`` says what it chose).
+    """
 
     backend: ClassVar[str] = "openvino"
 
-    def __init__(self, model: bytes, *, weights: bytes | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, model: bytes, *, weights: bytes | None = None, threads: int | None = None, provider: str | None = None
+    ) -> None:
+        count = checked_threads(threads)
+        device = (check_provider(provider, "openvino") or "cpu").upper()
         openvino = import_openvino()
-        wanted = {
-            "INFERENCE_PRECISION_HINT": "f32",  # left alone it computes in bf16 where the CPU can
-            "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": checked_threads(threads),
-        }
+        core = openvino.Core()
+        _check_device(core, device)
         with engine_errors("openvino", "load the model", "convert the model again; an .xml needs its .bin beside it"):
-            network = openvino.Core().read_model(model, weights or b"")
+            network = core.read_model(model, weights or b"")
             _fix_batch(network)
-            self._compiled = openvino.Core().compile_model(network, "CPU", wanted)
+            self._compiled = core.compile_model(network, device, _settings(device, count))
             inputs, outputs = (
                 [_spec(port) for port in ports] for ports in (self._compiled.inputs, self._compiled.outputs)
             )
-            facts = {"engine": "openvino", "version": str(openvino.__version__), **_read_back(self._compiled)}
+            facts = {
+                "engine": "openvino",
+                "version": str(openvino.__version__),
+                **_read_back(self._compiled, device, count),
+            }
         self._requests: list[Any] = []
         super().__init__(inputs, outputs, facts)
 
@@ -83,10 +95,57 @@ def _fix_batch(network: Any) -> None:
         network.reshape(shapes)
 
 
-def _read_back(compiled: Any) -> dict[str, Any]:
-    precision = compiled.get_property("INFERENCE_PRECISION_HINT").to_dtype().name
-    provider = "+".join(compiled.get_property("EXECUTION_DEVICES"))
-    return {"provider": provider, "precision": precision, "threads": compiled.get_property("INFERENCE_NUM_THREADS")}
+def _check_device(core: Any, device: str) -> None:
+    found = [each.partition(".")[0] for each in core.available_devices]
+    if device != "AUTO" and device not in found:
+        cure = "install the device's driver, or leave provider out to run on the CPU"
+        raise not_there(device.lower(), "openvino", got=f"the devices {', '.join(found) or 'none'}", cure=cure)
+
+
+def _settings(device: str, threads: int) -> dict[str, Any]:
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    if device != "NPU":  # which has no float32
+        settings["INFERENCE_PRECISION_HINT"] = "f32"  # left alone a CPU computes in bf16, a GPU in f16
+    if device in ("CPU", "AUTO"):
+        settings["INFERENCE_NUM_THREADS"] = threads
+    if device == "AUTO":  # else it begins on the CPU and changes later, and what was read after loading is not so
+        settings |= {"ENABLE_STARTUP_FALLBACK": False, "ENABLE_RUNTIME_FALLBACK": False}
+    return settings
+
+
+def _read_back(compiled: Any, device: str, threads: int) -> dict[str, Any]:
+    """What runs and where, asked of the compiled model.
+
+    Raises:
+        BackendError: Another device than the one asked for would run it.
+    """
+    devices = [str(each) for each in compiled.get_property("EXECUTION_DEVICES")]
+    if device != "AUTO" and any(each.partition(".")[0] != device for each in devices):
+        raise not_there(device.lower(), "openvino", got=f"execution on {', '.join(devices)}")
+    nodes = _node_precisions(compiled)
+    # AUTO does not say: what its nodes compute in, and the threads that it was told to take, stand for it.
+    precision = next((words for name, words in _FLOATS.items() if name in nodes), "none")
+    if device in ("CPU", "GPU"):
+        precision = compiled.get_property("INFERENCE_PRECISION_HINT").to_dtype().name
+    if device == "CPU":
+        threads = compiled.get_property("INFERENCE_NUM_THREADS")
+    return {
+        "provider": "+".join(devices),
+        "delegated": 1.0,
+        "precision": precision,
+        "node_precisions": nodes,
+        "threads": threads if devices == ["CPU"] else 1,
+    }
+
+
+def _node_precisions(compiled: Any) -> dict[str, int]:
+    """Runtime precision -> how many of the executed nodes have it; empty where the device does not tell."""
+    try:
+        nodes = [node.get_rt_info() for node in compiled.get_runtime_model().get_ordered_ops()]
+        facts = [(item["layerType"].astype(str), item["runtimePrecision"].astype(str)) for item in nodes]
+    except (KeyError, RuntimeError, AttributeError):
+        return {}
+    return dict(Counter(precision for kind, precision in facts if kind not in ("Input", "Output", "Const")))
 
 
 def _spec(port: Any) -> TensorSpec:

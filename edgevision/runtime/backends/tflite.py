@@ -2,41 +2,60 @@
 
 from __future__ import annotations
 
+import platform
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from edgevision.runtime.errors import BackendError, MissingPackageError
+from edgevision.runtime.providers import check_provider, not_there
 from edgevision.runtime.session import Session, checked_threads, engine_errors, import_engine
 from edgevision.runtime.spec import QuantParams, TensorSpec
+from edgevision.runtime.tflite_operators import delegated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: The library of a Coral accelerator, by system.
+_EDGETPU = {"Linux": "libedgetpu.so.1", "Darwin": "libedgetpu.1.dylib", "Windows": "edgetpu.dll"}
+
+
+class _Engine(NamedTuple):
+    name: str
+    version: str
+    module: Any
+
 
 class TfliteSession(Session):
-    """One interpreter and a lock: the interpreter itself is not thread-safe."""
+    """One interpreter and a lock: the interpreter itself is not thread-safe.
+
+    Providers: "cpu" takes XNNPACK where the engine has it, "xnnpack" insists on it, "builtin" does without; "edgetpu"
+    and the path of a library load an external delegate, beside which the built-in kernels run what it leaves over.
+    """
 
     backend: ClassVar[str] = "tflite"
 
-    def __init__(self, model: bytes, *, weights: bytes | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, model: bytes, *, weights: bytes | None = None, threads: int | None = None, provider: str | None = None
+    ) -> None:
         count = checked_threads(threads)
+        check_provider(provider, "tflite")
         if weights is not None:
             raise BackendError("tflite models have no separate weights file", cure="leave weights out")
-        engine, version, interpreter_class = _engine()
+        engine = _engine()
         self._lock = threading.Lock()
-        with engine_errors(engine, "load the model", "convert the model again"):
-            self._interpreter = interpreter_class(model_content=model, num_threads=count)
+        with engine_errors(engine.name, "load the model", "convert the model again"):
+            self._interpreter = _interpreter(engine, model, count, provider)
             self._interpreter.allocate_tensors()
             names = _signature_names(self._interpreter)
-            provider = _provider(self._interpreter)
+            ran = _provider(self._interpreter, provider, engine.name)
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
             input_specs, output_specs = ([_spec(item, names) for item in items] for items in (inputs, outputs))
         self._input_index = [(names.get(item["index"], item["name"]), item["index"]) for item in inputs]
         self._output_index = [item["index"] for item in outputs]
-        facts = {"engine": engine, "version": version, "provider": provider, "precision": "float32", "threads": count}
+        facts = {"engine": engine.name, "version": engine.version, **ran, "precision": "float32", "threads": count}
         super().__init__(input_specs, output_specs, facts)
 
     def _run(self, feeds: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
@@ -51,25 +70,56 @@ class TfliteSession(Session):
             self._interpreter = None
 
 
-def _engine() -> tuple[str, str, Any]:
-    """(name, version, Interpreter class) of the engine that is installed."""
+def _engine() -> _Engine:
+    """The engine that is installed; ``module`` has Interpreter and load_delegate."""
     try:
         module = import_engine("ai_edge_litert.interpreter", "ai-edge-litert", "tflite")
         package = import_engine("ai_edge_litert", "ai-edge-litert", "tflite")
-        return "ai-edge-litert", str(getattr(package, "__version__", "unknown")), module.Interpreter
+        return _Engine("ai-edge-litert", str(getattr(package, "__version__", "unknown")), module)
     except MissingPackageError as missing:
         try:
             module = import_engine("tflite_runtime.interpreter", "tflite-runtime", "tflite-legacy")
         except MissingPackageError:
             raise missing from None
         package = import_engine("tflite_runtime", "tflite-runtime", "tflite-legacy")
-        return "tflite-runtime", str(getattr(package, "__version__", "unknown")), module.Interpreter
+        return _Engine("tflite-runtime", str(getattr(package, "__version__", "unknown")), module)
 
 
-def _provider(interpreter: Any) -> str:
-    """Which kernels run: a delegate that took over operators is itself one more operator, called DELEGATE."""
+def _interpreter(engine: _Engine, model: bytes, threads: int, provider: str | None) -> Any:
+    """The interpreter, with an external delegate where one was asked for.
+
+    Beside an external delegate XNNPACK stays off: it would take what the other leaves, and nobody could tell them
+    apart.
+    """
+    options: dict[str, Any] = {"model_content": model, "num_threads": threads}
+    if provider not in (None, "cpu", "xnnpack"):
+        resolver = engine.module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        options["experimental_op_resolver_type"] = resolver
+        if provider != "builtin":
+            options["experimental_delegates"] = [_delegate(engine, str(provider))]
+    return engine.module.Interpreter(**options)
+
+
+def _delegate(engine: _Engine, provider: str) -> Any:
+    library = _EDGETPU.get(platform.system(), _EDGETPU["Linux"]) if provider == "edgetpu" else provider
+    try:
+        return engine.module.load_delegate(library)
+    except Exception as error:
+        got = str(error).strip() or f"{library} refused to start"
+        cure = f"check that {library} is installed, fits this {engine.name}, and that its device is plugged in"
+        raise not_there(provider, engine.name, got=got, cure=cure) from error
+
+
+def _provider(interpreter: Any, provider: str | None, engine: str) -> dict[str, Any]:
+    """Which kernels run, and the share of the model's operators that a delegate took over."""
     operators = interpreter._get_ops_details()  # there is no public way to ask
-    return "CPU (XNNPACK)" if any(item["op_name"] == "DELEGATE" for item in operators) else "CPU"
+    share = delegated(operators)
+    is_external = provider not in (None, "cpu", "xnnpack", "builtin")
+    if not share and (is_external or provider == "xnnpack"):
+        cure = "for a Coral compile the model with edgetpu_compiler" if provider == "edgetpu" else ""
+        raise not_there(str(provider), engine, got="a delegate that takes none of the model's operators", cure=cure)
+    name = str(provider) if is_external else "CPU (XNNPACK)" if share else "CPU"
+    return {"provider": name, "delegated": share}
 
 
 def _signature_names(interpreter: Any) -> dict[int, str]:
