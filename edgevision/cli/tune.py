@@ -8,7 +8,7 @@ from edgevision.cli.console import results, say
 from edgevision.cli.options import given, json_option, provider_option
 
 
-@click.command("tune", short_help="Find the fastest model, engine and number of threads on this machine.")
+@click.command("tune", short_help="Measure which model is fastest on this machine.")
 @click.argument("bundle", metavar="NAME.edge")
 @click.option("--backend", help="tflite, onnx or openvino only.  [default: all that are installed]")
 @click.option("--precision", help="int8, float32, ... only.  [default: all that passed the gate]")

@@ -41,7 +41,7 @@ def _model() -> str:
 
 
 def _driver() -> str:
-    version = re.search(r"Kernel Module\D*?(\d+\.\d[\d.]*)", text("/proc/driver/nvidia/version"))
+    version = re.search(r"Kernel Module.*?\s(\d+\.\d[\d.]*)", text("/proc/driver/nvidia/version"))
     tegra = re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", text("/etc/nv_tegra_release"))
     return ", ".join(filter(None, [version and version[1], tegra and f"L4T {tegra[1]}.{tegra[2]}"]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import threading
 from collections.abc import Sequence
@@ -103,6 +104,7 @@ def _interpreter(engine: _Engine, model: bytes, threads: int, provider: str | No
 def _delegate(engine: _Engine, provider: str) -> Any:
     library = _EDGETPU.get(platform.system(), _EDGETPU["Linux"]) if provider == "edgetpu" else provider
     try:
+        ctypes.CDLL(library)  # LiteRT's own class stumbles over itself when the library is not there
         return engine.module.load_delegate(library)
     except Exception as error:
         got = str(error).strip() or f"{library} refused to start"

@@ -36,7 +36,6 @@ FAKE = Tuning("tiny.edge", 0.1, (Trial("float32.xml", None, 2, 0.5), Trial("int8
 
 
 def test_load_measures_once_and_remembers(tiny_bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SECONDS", 0.2)
     monkeypatch.setattr(module.tune, "__defaults__", (0.2,))
     with edgevision.load(tiny_bundle) as predictor:
         facts = predictor.describe()
@@ -103,7 +102,8 @@ def test_who_decides(tune: bool | None, said: str | None, wanted: bool, monkeypa
 
 
 def test_an_engine_that_crashes_is_left_out(tiny_bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    crash = "import os,signal,edgevision.runtime.backends.onnx as o;o.OnnxSession.__init__=lambda *a,**k:os.kill(os.getpid(),signal.SIGILL);"
+    crash = "import os,signal,edgevision.runtime.backends.onnx as o;"
+    crash += "o.OnnxSession.__init__=lambda *a,**k:os.kill(os.getpid(),signal.SIGILL);"
     monkeypatch.setattr(module, "_CODE", module._CODE.replace("from edgevision", f"{crash}from edgevision"))
     found = tune(Bundle.open(tiny_bundle), Wish(precision="int8", threads=1), 0.1)
     assert {trial.artifact for trial in found.trials if trial.ms is not None} == {"int8.tflite", "int8.xml"}
