@@ -20,6 +20,8 @@ from edgevision.runtime.tuning import race
 from edgevision.runtime.tuning.candidates import providers, thread_counts
 from edgevision.runtime.tuning.record import Trial
 
+#: Seconds after which no other candidate is opened.
+OPENING_S = 6.0
 #: More threads are not tried once one step more made it this many times slower.
 _WORSE = 1.2
 #: Share of the free memory that open candidates may take, at twice the size of their files; beyond it the margin.
@@ -32,7 +34,7 @@ class Trials:
     Args:
         bundle: Whose models.
         wish: What the user fixed.
-        seconds: How long to race. Later than twice as long after the first, no other candidate is begun.
+        seconds: How long to race. Later than ``OPENING_S`` or twice as long after the first, no other one is begun.
         say: Called with the format of a candidate before it is opened.
 
     Attributes:
@@ -43,7 +45,7 @@ class Trials:
         self._bundle, self._wish, self._seconds, self._say = bundle, wish, seconds, say
         listed = any(entry.name == GOLDEN for entry in bundle.manifest.files)
         self._golden = bundle.golden() if listed else Golden({}, {})
-        self._end = time.perf_counter() + 2 * seconds
+        self._end = time.perf_counter() + max(OPENING_S, 2 * seconds)
         self._lanes: list[tuple[Trial, race.Lane, Session]] = []
         self._failed: list[Trial] = []
         self.verdicts: list[tuple[str, str | None, Verdict]] = []

@@ -24,7 +24,7 @@ from edgevision.runtime.tuning.record import HostMemory, Trial, Tuning
 if TYPE_CHECKING:
     from edgevision.runtime.bundle import Bundle
 
-#: Seconds of racing. Opening every model comes on top; no candidate is begun later than twice as long after the first.
+#: Seconds of racing. Opening every model comes on top (``trials.OPENING_S``).
 SECONDS = 3.0
 #: An engine that hangs is stopped after this many seconds and twenty times those of the race.
 _PATIENCE_S = 30.0
