@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgevision.cli.console import one_line, results, say
-from edgevision.cli.options import force_option, json_option
+from edgevision.cli.options import force_option, json_option, provider_option
 from edgevision.runtime.errors import ImageError, InputError, OutputExistsError
 
 if TYPE_CHECKING:
@@ -24,8 +24,9 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 @click.argument("bundle", metavar="NAME.edge|FILE")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many classes to print.")
-@click.option("--backend", help="tflite, onnx or openvino.  [default: the first that is installed]")
+@click.option("--backend", help="tflite, onnx or openvino.  [default: the fastest here]")
 @click.option("--artifact", help='One model of the bundle, e.g. "int8.onnx", even one that failed its checks.')
+@provider_option
 @click.option("--score-threshold", type=_SHARE, help="Least score of an object or label.  [default: the bundle's]")
 @click.option(
     "--iou-threshold", type=_SHARE, help="Overlap from which on boxes are one object.  [default: the bundle's]"
@@ -44,6 +45,7 @@ def command(
     top: int,
     backend: str | None,
     artifact: str | None,
+    provider: str | None,
     score_threshold: float | None,
     iou_threshold: float | None,
     draw: Path | None,
@@ -59,7 +61,7 @@ def command(
 
     thresholds: dict[str, Any] = {"score_threshold": score_threshold, "iou_threshold": iou_threshold}
     found: list[dict[str, Any]] = []
-    with results() as out, load(bundle, backend, artifact=artifact, **thresholds) as predictor:
+    with results() as out, load(bundle, backend, artifact=artifact, provider=provider, **thresholds) as predictor:
         sources = _sources(bundle, predictor, images)
         targets = _targets(draw, [name for name, _ in sources], force)
         for (name, source), target in zip(sources, targets):

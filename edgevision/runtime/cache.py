@@ -9,9 +9,17 @@ from typing import Any
 
 
 def cache_folder() -> Path:
-    """$EDGEVISION_CACHE, else edgevision in $XDG_CACHE_HOME, else in ~/.cache."""
+    """$EDGEVISION_CACHE, else edgevision in $XDG_CACHE_HOME, else in ~/.cache.
+
+    A user without a home, as in some containers, gets a folder that cannot be made: no cache, and no error.
+    """
     own, users = os.environ.get("EDGEVISION_CACHE"), os.environ.get("XDG_CACHE_HOME")
-    return Path(own) if own else (Path(users) if users else Path.home() / ".cache") / "edgevision"
+    if own or users:
+        return Path(own) if own else Path(str(users)) / "edgevision"
+    try:
+        return Path.home() / ".cache" / "edgevision"
+    except RuntimeError:
+        return Path(os.devnull) / "edgevision"
 
 
 def read_json(path: Path) -> dict[str, Any]:

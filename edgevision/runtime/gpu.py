@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-from importlib import metadata
 
 from edgevision.runtime.files import below_root, text
 
@@ -24,7 +23,8 @@ def nvidia_gpu() -> dict[str, str]:
     Returns:
         ``gpu``: model; ``driver``: its version, on a Jetson that of the board support package; ``tensorrt``: version.
     """
-    return {"gpu": _model(), "driver": _driver(), "tensorrt": _tensorrt()}
+    model = _model()
+    return {"gpu": model, "driver": _driver(), "tensorrt": _tensorrt() if model else ""}
 
 
 def is_jetson() -> bool:
@@ -52,6 +52,8 @@ def _tensorrt() -> str:
         names = [path.name.partition(".so.")[2] for path in below_root(folder).glob("libnvinfer.so.*")]
         if names:
             return max(names, key=len)
+    from importlib import metadata  # takes longer to import than all of this module
+
     for name in _DISTRIBUTIONS:
         with contextlib.suppress(metadata.PackageNotFoundError):
             return metadata.version(name)

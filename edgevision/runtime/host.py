@@ -61,14 +61,14 @@ def host_description() -> dict[str, Any]:
 def host_key() -> dict[str, Any]:
     """What decides how fast and how exactly a model runs here: where it is equal, so is what was measured."""
     from edgevision import __version__
-    from edgevision.runtime.backends import installed
+    from edgevision.runtime.backends import engine_marks
     from edgevision.runtime.gpu import nvidia_gpu
 
     facts = host_description()
     return {
         **{name: facts[name] for name in ("machine", "cpu", "board", "instructions", "cpus", "cpus_total")},
         "power_mode": _text("/var/lib/nvpmodel/status"),
-        "engines": installed(),
+        "engines": engine_marks(),
         "edgevision": __version__,
         **nvidia_gpu(),
     }

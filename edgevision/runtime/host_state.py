@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from typing import Any
 
 from edgevision.runtime.files import below_root, text
@@ -65,6 +63,9 @@ def power_mode() -> str | None:
 
 def _said_by(program: str, *words: str) -> str:
     """What a program prints; "" where there is none or it fails."""
+    import shutil
+    import subprocess
+
     found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin:/opt/vc/bin")
     if found is None:
         return ""

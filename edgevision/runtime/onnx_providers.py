@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -77,6 +76,8 @@ def tensorrt_options(model: bytes) -> dict[str, str]:
 
 def nodes_by_provider(runtime: Any, model: bytes, options: Any, asked: list[Any]) -> tuple[Any, dict[str, int]]:
     """A session that was run once on zeros, and how many nodes each provider ran, from the engine's own profile."""
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
         options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "profile")
         session = runtime.InferenceSession(model, options, providers=asked)

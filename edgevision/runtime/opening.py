@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -35,7 +36,6 @@ def open_best(bundle: Bundle, wish: Wish, tune: bool | None) -> tuple[Artifact, 
     """
     from edgevision.runtime.host import host_key
     from edgevision.runtime.tuning.record import HostMemory
-    from edgevision.runtime.tuning.tune import is_wanted
 
     artifacts = choose(bundle.manifest.artifacts, wish)
     measures = is_wanted(tune) and (wish.artifact is None or tune is True) and wish.backend != "null"
@@ -47,6 +47,11 @@ def open_best(bundle: Bundle, wish: Wish, tune: bool | None) -> tuple[Artifact, 
         artifact, its_wish, why = plans[0]
         return artifact, _opened(bundle, artifact, its_wish, why)
     return _first_that_holds(bundle, plans, HostMemory(bundle, host_key()))
+
+
+def is_wanted(tune: bool | None) -> bool:
+    """Whether ``load`` may measure: what it was told, else what $EDGEVISION_TUNE says; 0 is no."""
+    return os.environ.get("EDGEVISION_TUNE", "1").strip().lower() not in ("0", "no", "off") if tune is None else tune
 
 
 def open_artifact(bundle: Bundle, artifact: Artifact, wish: Wish) -> Session:

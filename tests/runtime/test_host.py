@@ -55,6 +55,16 @@ def test_affinity_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert host.available_cpus() == 2
 
 
+def test_what_was_measured_holds_for_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = host.host_key()
+    assert here == host.host_key()
+    assert all("-" in mark for marks in here["engines"].values() for mark in marks)
+    monkeypatch.setattr(host, "available_cpus", lambda: 77)
+    fewer = host.host_key()
+    assert {name for name in here if here[name] != fewer[name]} == {"cpus"}
+    assert 1e8 < (host.free_memory() or 1e9) < 1e14
+
+
 def test_without_proc_nothing_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "_text", lambda _: "")
     assert host.host_description()["cpu"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from edgevision.runtime.errors import UnknownBackendError
@@ -87,6 +88,22 @@ def _version(backend: str) -> str | None:
 
         return __version__
     return engine_distribution(backend)[1] if is_installed(backend) else None
+
+
+def engine_marks() -> dict[str, list[str]]:
+    """What changes when an engine is replaced: names of its packages' metadata folders, which hold the version.
+
+    ``installed`` says the same in numbers, for which it imports more than all of this package.
+    """
+    found = {}
+    for backend, (modules, distributions) in _ENGINES.items():
+        specs = [importlib.util.find_spec(module) for module in modules]
+        homes = [Path(spec.origin).parents[1] for spec in specs if spec is not None and spec.origin is not None]
+        folders = [home for home in homes if home.is_dir()]  # an archive of modules is none
+        prefixes = tuple(f"{name.replace('-', mark)}-" for name in distributions for mark in "-_")
+        names = {path.name for folder in folders for path in folder.iterdir() if path.name.startswith(prefixes)}
+        found[backend] = sorted(names) or [f"{folder.stat().st_mtime_ns}" for folder in folders]
+    return found
 
 
 def engine_distribution(backend: str) -> tuple[str, str]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,11 +28,6 @@ _PATIENCE_S = 30.0
 _CODE = "import json,sys;r=json.loads(sys.stdin.readline());sys.path[:]=r['path'];" + (
     "from edgevision.runtime.tuning.child import main;main(r)"
 )
-
-
-def is_wanted(tune: bool | None) -> bool:
-    """Whether ``load`` may measure: what it was told, else what $EDGEVISION_TUNE says; 0 is no."""
-    return os.environ.get("EDGEVISION_TUNE", "1").strip().lower() not in ("0", "no", "off") if tune is None else tune
 
 
 def tune(bundle: Bundle, wish: Wish, seconds: float = SECONDS, *, again: bool = False) -> Tuning:
@@ -100,6 +92,9 @@ def _measure(bundle: Bundle, wish: Wish, seconds: float) -> tuple[tuple[Trial, .
 
 def _ask(request: dict[str, Any], patience_s: float) -> tuple[list[dict[str, Any]], str]:
     """The child's answers, and its last words if it failed."""
+    import subprocess
+    import tempfile
+
     python = sys.executable or ""
     if getattr(sys, "frozen", False) or not Path(python).name.lower().startswith(("python", "pypy")):
         raise BackendError("the models could not be measured", got="no Python to start", cure="load with tune=False")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +15,12 @@ from edgevision.runtime import host
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.choice import Wish
 from edgevision.runtime.errors import BackendError, BundleError
+from edgevision.runtime.opening import is_wanted
 from edgevision.runtime.tuning import candidates
 from edgevision.runtime.tuning import tune as module
 from edgevision.runtime.tuning.record import HostMemory, Trial, Tuning
 from edgevision.runtime.tuning.trials import Trials
-from edgevision.runtime.tuning.tune import is_wanted, tune
+from edgevision.runtime.tuning.tune import tune
 from tests import tiny
 
 
@@ -128,6 +131,26 @@ def test_a_failing_child_is_not_asked_for_ever(tiny_bundle: Path, monkeypatch: p
     monkeypatch.setattr(module, "_PATIENCE_S", 0.0)
     with pytest.raises(BackendError, match="no end after"):
         tune(Bundle.open(tiny_bundle), Wish(), 0.01)
+
+
+def test_who_asks_meanwhile_waits(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    measured: list[int] = []
+
+    def measure(*_: object) -> tuple[tuple[Trial, ...], list[object]]:
+        measured.append(1)
+        time.sleep(0.2)
+        return FAKE.trials, []
+
+    monkeypatch.setattr(module, "_measure", measure)
+    found: list[Tuning] = []
+    bundle = Bundle.open(tiny_bundle)
+    threads = [threading.Thread(target=lambda: found.append(tune(bundle, Wish()))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(measured) == 1, "the others wait and read what the first one found"
 
 
 @pytest.mark.parametrize(("cpus", "counts"), [(1, (1,)), (2, (1, 2)), (4, (1, 2, 4)), (6, (1, 2, 4, 6))])
