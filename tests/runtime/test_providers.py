@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -242,3 +244,30 @@ def test_the_gpu_is_read_from_files(
         (tmp_path / name).write_text(content)
     monkeypatch.setattr(files, "ROOT", tmp_path)
     assert nvidia_gpu() == found
+
+
+_IDLE = """
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+struct delegate { void *data; int (*prepare)(void *, struct delegate *); void *copy[3]; int64_t flags; void *builder; };
+static int prepare(void *context, struct delegate *self) { return 0; }
+struct delegate *tflite_plugin_create_delegate(const char **keys, const char **values, size_t count, void *report) {
+    struct delegate *made = calloc(1, sizeof *made);
+    made->prepare = prepare;
+    return made;
+}
+void tflite_plugin_destroy_delegate(struct delegate *made) { free(made); }
+"""
+
+
+def test_a_real_library_whose_delegate_takes_nothing(tmp_path: Path) -> None:
+    """What a Coral's library does with a model that edgetpu_compiler has not seen."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    library = tmp_path / "libidle_delegate.so"
+    (tmp_path / "idle.c").write_text(_IDLE)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, tmp_path / "idle.c"], check=True)
+    with pytest.raises(BackendError, match="takes none of the model's operators"):
+        open_session("tflite", tiny.model("tflite").model, provider=str(library))
