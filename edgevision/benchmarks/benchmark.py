@@ -22,6 +22,7 @@ from edgevision.datasets import Dataset, open_dataset, open_images
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import DatasetError, InputError
 from edgevision.runtime.host import host_description
+from edgevision.runtime.host_state import host_state
 from edgevision.runtime.predictor import no_classifier
 
 Progress = Callable[[str, int, int], None]
@@ -62,6 +63,7 @@ def benchmark(
         raise InputError("nothing would be measured", expected="runs >= 1, min_s >= 0", got=f"{runs}, {min_s}")
     bundle = Bundle.open(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
+    state = host_state()
     load_average = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     labelled, images, remarks = _images(bundle, data, runs)
     # One more worker runs the first artifact's tensors through no engine: what is left is the harness.
@@ -84,7 +86,7 @@ def benchmark(
             "distinct": len(images.samples),
         },
         accuracy=None if labelled is None else _accuracy(bundle, labelled, images.name, names, threads, progress),
-        host={**host_description(), "load_average": load_average},
+        host={**host_description(), **state, "load_average": load_average},
         versions=_versions(),
         provenance=_names_only(bundle.manifest.provenance),
         skipped=skipped,

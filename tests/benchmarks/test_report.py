@@ -14,6 +14,7 @@ import pytest
 
 from edgevision.benchmarks.report import AccuracyRecord, Measured, Report, charts, text_table, words
 from edgevision.benchmarks.report.findings import fastest, summary
+from edgevision.benchmarks.report.tables import environment_rows
 from edgevision.runtime.errors import InputError, MissingPackageError, OutputExistsError
 from edgevision.runtime.manifest import Agreement, Gate
 
@@ -285,3 +286,17 @@ def test_files_are_written_by_suffix(tmp_path: Path) -> None:
 def test_a_null_run_is_no_artifact() -> None:
     assert "no engine" not in {row["artifact"] for row in report().summary_rows()}
     assert dataclasses.replace(report(), overhead=None).to_dict()["summary"]["overhead_ms"] is None
+
+
+def test_the_environment_says_what_ran_and_how_hot_it_was() -> None:
+    engine = {"engine": "some", "version": "1.0", "provider": "XNNPACK", "precision": "float32", "threads": 1}
+    runs = tuple(
+        measured(name, 0.1, engine={**engine, "delegated": share})
+        for name, share in (("int8.tflite", 0.9), ("float32.tflite", 1.0))
+    )
+    hot = {"temperature_c": 71.6, "power_mode": "15W", "throttled": {"bits": 4, "now": ["throttled"], "since_boot": []}}
+    rows = {row["item"]: row["value"] for row in environment_rows(report(artifacts=runs, host=hot))}
+    assert rows["some"] == "1.0, XNNPACK, float32, 1 thread, 90% or more of the operators there"
+    assert (rows["temperature before"], rows["power mode"]) == ("72 degrees Celsius", "15W")
+    assert rows["throttled before"] == "throttled"
+    assert "operators" not in {row["item"]: row["value"] for row in environment_rows(report())}["some"]

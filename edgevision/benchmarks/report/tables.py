@@ -98,6 +98,9 @@ def environment_rows(report: Report) -> list[dict[str, str]]:
         ("system", host.get("os")),
         ("Python", host.get("python")),
         ("load average before", host.get("load_average")),
+        ("temperature before", f"{host['temperature_c']:.0f} degrees Celsius" if host.get("temperature_c") else None),
+        ("power mode", host.get("power_mode")),
+        ("throttled before", ", ".join(host["throttled"]["now"]) if host.get("throttled") else None),
         *report.versions.items(),
     ):
         if value not in (None, ""):
@@ -106,6 +109,10 @@ def environment_rows(report: Report) -> list[dict[str, str]]:
     for name, engine in sorted(engines.items()):
         facts = [str(engine.get(key)) for key in ("version", "provider", "precision") if engine.get(key)]
         facts.append(f"{engine.get('threads')} thread{'' if engine.get('threads') == 1 else 's'}")
+        same = [run.engine for run in report.artifacts if run.engine.get("engine", run.format) == name]
+        shares = [each["delegated"] for each in same if "delegated" in each]  # reports of before had none
+        if shares:
+            facts.append(f"{min(shares):.0%}{'' if min(shares) == max(shares) else ' or more'} of the operators there")
         rows.append({"item": str(name), "value": ", ".join(facts)})
     return rows
 
