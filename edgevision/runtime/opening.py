@@ -113,7 +113,7 @@ def _first_that_holds(
     bundle: Bundle, plans: list[tuple[Artifact, Wish, str]], memory: HostMemory
 ) -> tuple[Artifact, Session]:
     """Opens the candidates in turn until one gives its golden outputs; what was found out once is not tried again."""
-    from edgevision.runtime.golden import replay
+    from edgevision.runtime.golden import FIRST_USE_S, replay
 
     listed = any(entry.name == GOLDEN for entry in bundle.manifest.files)
     golden = Golden({}, {})
@@ -123,7 +123,7 @@ def _first_that_holds(
         session = _opened(bundle, artifact, wish, why) if verdict is None or verdict.passed else None
         if session is not None and verdict is None and listed:
             golden = golden if golden.inputs else bundle.golden()
-            verdict = replay(session, bundle.manifest, artifact, golden)
+            verdict = replay(session, bundle.manifest, artifact, golden, FIRST_USE_S)
             if verdict is not None:
                 memory.keep_verdict(artifact.name, wish.provider, verdict)
         if session is not None and (verdict is None or verdict.passed):

@@ -188,7 +188,7 @@ def load(
 
     Of a bundle the fastest model runs that passed the accuracy gate and gives its golden outputs on this machine. Which
     one that is, on what and with how many threads is measured by the first call, in a process of its own: about 3 s
-    after the models were opened, which takes some seconds more on a small board; 6 s after the first one was opened no
+    after the models were opened, which takes some seconds more on a small board; 10 s after the first one was opened no
     other is begun. Later calls know it (``$EDGEVISION_CACHE``, else ``~/.cache/edgevision``) until bundle, processor,
     usable CPUs or engine versions change. ``edgevision tune`` does the same ahead of time.
 

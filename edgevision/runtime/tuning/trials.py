@@ -11,7 +11,7 @@ import numpy as np
 from edgevision.runtime.bundle import GOLDEN, Bundle, Golden
 from edgevision.runtime.choice import Wish, choose
 from edgevision.runtime.errors import EdgevisionError
-from edgevision.runtime.golden import Verdict, feeds, replay
+from edgevision.runtime.golden import FIRST_USE_S, Verdict, feeds, replay
 from edgevision.runtime.host import free_memory
 from edgevision.runtime.manifest import Artifact
 from edgevision.runtime.opening import open_artifact
@@ -20,8 +20,8 @@ from edgevision.runtime.tuning import race
 from edgevision.runtime.tuning.candidates import providers, thread_counts
 from edgevision.runtime.tuning.record import Trial
 
-#: Seconds after which no other candidate is opened.
-OPENING_S = 6.0
+#: Seconds after which no other model is begun.
+OPENING_S = 10.0
 #: More threads are not tried once one step more made it this many times slower.
 _WORSE = 1.2
 #: Share of the free memory that open candidates may take, at twice the size of their files; beyond it the margin.
@@ -77,9 +77,9 @@ class Trials:
     def _try_on(self, artifact: Artifact, provider: str | None) -> None:
         """One artifact in one place: with few threads, then with more as long as that can help."""
         counts, times = thread_counts(self._wish), list[float]()
+        if time.perf_counter() > self._end and self._lanes:
+            return self._fail(artifact, provider, "not tried: out of time")
         for threads in counts:
-            if time.perf_counter() > self._end and self._lanes:
-                return self._fail(artifact, provider, "not tried: out of time", threads)
             if times and (times[-1] > _WORSE * min(times) or times[0] / counts[-1] > race.PROBE_MARGIN * self._best()):
                 return None  # it became slower, or would be even if the work were perfectly shared
             try:
@@ -92,7 +92,7 @@ class Trials:
         return None
 
     def _holds(self, session: Session, artifact: Artifact, provider: str | None) -> bool:
-        verdict = replay(session, self._bundle.manifest, artifact, self._golden)
+        verdict = replay(session, self._bundle.manifest, artifact, self._golden, FIRST_USE_S)
         if verdict is None:
             return True
         self.verdicts.append((artifact.name, provider, verdict))

@@ -212,3 +212,37 @@ def test_a_bundle_without_golden_inputs_is_measured_all_the_same(tmp_path: Path)
     found = Trials(bundle, Wish(threads=1), 0.05, lambda backend: None).run([])
     assert [trial.label for trial in found] == ["float32.onnx, 1 thread"]
     assert found[0].ms is not None
+
+
+def test_a_slow_model_keeps_nobody_waiting(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Every call takes a tenth of a second: two golden inputs are enough, and one model with all its threads."""
+    from edgevision.runtime import golden
+    from edgevision.runtime.session import Session
+    from edgevision.runtime.tuning import trials
+
+    fast, calls = Session.run, list[int]()
+
+    def slow(self: Session, feeds: object) -> object:
+        time.sleep(0.1)
+        calls.append(1)
+        return fast(self, feeds)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Session, "run", slow)
+    monkeypatch.setattr(trials, "OPENING_S", 0.3)
+    monkeypatch.setattr(trials, "FIRST_USE_S", 0.15)
+    monkeypatch.setattr(candidates, "available_cpus", lambda: 4)
+    start = time.perf_counter()
+    found = trials.Trials(Bundle.open(tiny_bundle), Wish(), 0.15, lambda backend: None).run([])
+    assert time.perf_counter() - start < 4
+    assert [trial.threads for trial in found if trial.artifact == "int8.tflite"] != [1], (
+        "threads are tried all the same"
+    )
+    assert {trial.note for trial in found if trial.artifact.startswith("float32")} == {"not tried: out of time"}
+    bundle = Bundle.open(tiny_bundle)
+    with edgevision.load(tiny_bundle, artifact="int8.onnx") as predictor:
+        calls.clear()
+        verdict = golden.replay(predictor.session, bundle.manifest, predictor.artifact, bundle.golden(), 0.15)
+        assert verdict is not None and verdict.passed
+        assert len(calls) == 2
+        golden.replay(predictor.session, bundle.manifest, predictor.artifact, bundle.golden())
+        assert len(calls) == 2 + 3
