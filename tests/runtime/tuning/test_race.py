@@ -58,6 +58,17 @@ def test_it_ends_in_time() -> None:
     assert world.now < 3.0 + 4 * (0.4 + 0.15) + 0.5, "three seconds, the probes, and the round that was begun"
 
 
+def test_long_calls_are_not_raced_for_long() -> None:
+    world = World()
+    lanes: list[Lane] = []
+    for speed in (2.0, 1.5, 2.4, 1.7, 2.8):
+        lanes.append(world.lane(speed))
+        enter(lanes, lanes[-1], clock=world.clock)
+    before = world.now
+    assert run(lanes, 3.0, world.clock) is lanes[1]
+    assert world.now - before < 7.5, "two rounds of the two that are near each other"
+
+
 def test_one_candidate_alone_is_not_raced() -> None:
     world = World()
     _, won = world.race(0.01)
