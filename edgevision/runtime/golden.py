@@ -92,8 +92,9 @@ def replay(
     start = perf_counter()
     try:
         for index in range(len(next(iter(golden.inputs.values())))):
-            if index < _LEAST or perf_counter() - start < seconds:
-                rows.append(_outputs(session, feeds(session, manifest.preprocessing, golden, index)))
+            if index >= _LEAST and perf_counter() - start > seconds:
+                break
+            rows.append(_outputs(session, feeds(session, manifest.preprocessing, golden, index)))
     except EdgevisionError as error:
         return Verdict("", None, 0.0, 0, str(error))
     count = len(rows)
