@@ -32,7 +32,7 @@ _ESTIMATES: dict[str, Callable[[Observer], Range]] = {
     "min-max": Observer.min_max,
     "least-squares": Observer.least_squares,
     "99.99 %": lambda observer: observer.percentile(0.9999),
-    # 99.9 % was 3 to 15 times as bad as the best on each of six networks.
+    # 99.9 % was 5 to 41 times as bad as the best on each of six networks.
 }
 #: Ways to set ranges that the other ways to round are tried with.
 _FINALISTS = 2
