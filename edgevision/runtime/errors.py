@@ -3,6 +3,7 @@
 EdgevisionError
 ├── InputError            what was handed to a call is not usable (also a ValueError)
 │   ├── ImageError        an image is missing, empty, truncated or no image
+│   ├── SourceError       a camera, video or folder cannot be opened, or broke off
 │   ├── TensorError       a tensor has the wrong name, dtype, shape or non-finite values
 │   └── DatasetError      a folder, archive or array file holds no usable images or labels
 ├── ModelError            a model file cannot be read or used
@@ -45,6 +46,10 @@ class InputError(EdgevisionError, ValueError):
 
 class ImageError(InputError):
     """An image is missing, empty, truncated or not an image."""
+
+
+class SourceError(InputError):
+    """A camera, video, stream or folder cannot be opened, or broke off: no frame can follow."""
 
 
 class TensorError(InputError):
@@ -94,10 +99,10 @@ class UnknownBackendError(BackendError):
 class MissingPackageError(BackendError, ImportError):
     """A package that this call needs is not installed; the message holds the install line."""
 
-    def __init__(self, package: str, purpose: str, extra: str = "") -> None:
-        """``extra`` is the extra of edgevision that brings the package; "" where none does."""
-        cure = f"pip install 'edgevision[{extra}]'" if extra else f"pip install {package}"
-        super().__init__(f"{package} is needed {purpose}", cure=cure)
+    def __init__(self, package: str, purpose: str, extra: str = "", *, cure: str = "") -> None:
+        """``extra`` is the extra of edgevision that brings it, "" where none does; ``cure``: what pip does not install."""
+        install = f"pip install 'edgevision[{extra}]'" if extra else f"pip install {package}"
+        super().__init__(f"{package} is needed {purpose}", cure=cure or install)
         self.package, self.extra = package, extra
 
 

@@ -1,7 +1,6 @@
 """Anything a user calls an image, to pixels: one decoder for training, evaluation and device.
 
-What is done and what is not: EXIF orientation is applied; of an animation the first frame is taken; transparent
-pixels are laid on white; 16-bit grey is scaled to 8 bits by rounding ``value / 257``; colour profiles are ignored.
+EXIF orientation is applied; of an animation the first frame is taken; ``colors`` says how other modes become RGB.
 """
 
 from __future__ import annotations
@@ -10,11 +9,13 @@ import importlib
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from edgevision.runtime.errors import ImageError
+from edgevision.runtime.jpeg import damage
+from edgevision.runtime.strips import upright_rgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,16 +24,26 @@ if TYPE_CHECKING:
     ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8]
 
 #: More pixels than this are refused before they are decoded: a small file can claim to hold gigabytes.
-MAX_PIXELS = 89_478_485
+MAX_PIXELS = 50_000_000
+
+#: What files are taken to be images for their names: in folders, and where their first bytes say nothing.
+SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "gif", "webp", "tif", "tiff"),
+        *("ppm", "pgm", "pbm", "pnm", "avif", "jp2", "j2k", "tga", "pcx", "qoi"),
+    )
+)
 
 #: More bytes than this are refused before they are read: no image of MAX_PIXELS needs as many.
 MAX_BYTES = 1 << 30
 
 _ACCEPTED = "a path, the bytes of an image file, a PIL image or a uint8 array (H, W, 3), (H, W, 1) or (H, W)"
+_FORMATS = "JPEG, PNG, BMP, GIF, PPM, TIFF, WebP or another format that Pillow decodes"
+_HEAD = 16
 _CURE = "check the file with an image viewer, or save it again"
 
-# First bytes of a file -> Pillow's name of the format and the plug-in that reads it. Only that one is imported, and
-# other formats are refused: some start outside programs.
+# First bytes of a file -> Pillow's name of the format and the plug-in that reads it. Only that one is imported.
 _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     (b"\xff\xd8\xff", "JPEG", "JpegImagePlugin"),
     (b"\x89PNG\r\n\x1a\n", "PNG", "PngImagePlugin"),
@@ -44,25 +55,20 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
     *((b"P" + digit, "PPM", "PpmImagePlugin") for digit in (b"1", b"2", b"3", b"4", b"5", b"6")),
 )
 
-# EXIF orientation -> names of the PIL.Image.Transpose that turns the image upright.
-_UPRIGHT = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
-}
-_ORIENTATION_TAG = 0x0112
+# What else Pillow decodes by itself. Not among it: what starts outside programs (EPS), what only Windows draws (WMF),
+# and formats without a decoder (BUFR, GRIB, HDF5, MPEG).
+_OTHERS = (
+    *("AVIF", "BLP", "CUR", "DCX", "DDS", "DIB", "FITS", "FLI", "FTEX", "GBR", "ICNS", "ICO", "IM", "IMT", "JPEG2000"),
+    *("MCIDAS", "MSP", "PCD", "PCX", "PIXAR", "PSD", "QOI", "SGI", "SPIDER", "SUN", "TGA", "XBM", "XPM", "XVTHUMB"),
+)
 
 
 def decode(source: ImageSource) -> NDArray[np.uint8]:
     """Pixels of an image.
 
     Args:
-        source: A path, the bytes of a JPEG, PNG, BMP, GIF, PPM, TIFF or WebP file, a PIL image, or a uint8 array
-            (H, W, 3) in RGB order, (H, W, 1) or (H, W) in grey.
+        source: A path, the bytes of an image file (any format that Pillow decodes by itself), a PIL image, or a uint8
+            array (H, W, 3) in RGB order, (H, W, 1) or (H, W) in grey.
 
     Returns:
         uint8 (H, W, 3), RGB, 0..255, C-contiguous. An array that is this already is returned itself, not a copy.
@@ -73,11 +79,11 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (str, os.PathLike)):
-        return _from_bytes(_read(Path(os.fsdecode(source))), os.fsdecode(source))
+        return _from_path(Path(os.fsdecode(source)))
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_bytes(bytes(source), "the image")
+        return _from_file(io.BytesIO(source), "the image")
     if hasattr(source, "getexif") and hasattr(source, "convert"):
-        return _from_pil(source, "the image")
+        return _from_pil(source, "the image", ours=False)
     raise ImageError("the image is of an unusable type", expected=_ACCEPTED, got=type(source).__name__)
 
 
@@ -101,7 +107,14 @@ def _from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(array)
 
 
-def _read(path: Path) -> bytes:
+def is_image(path: Path) -> bool:
+    """Whether a file is to be read as an image: by its first bytes, or if those say nothing by its name."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return _kind(head) is not None or path.suffix.lower() in SUFFIXES
+
+
+def _from_path(path: Path) -> NDArray[np.uint8]:
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -111,43 +124,56 @@ def _read(path: Path) -> bytes:
             )
         if size > MAX_BYTES:
             raise ImageError(f"{path} is too large", expected=f"at most {MAX_BYTES} bytes", got=f"{size} bytes")
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return _from_file(file, str(path))
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist", expected="an image file", cure="check the path") from None
     except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
         raise ImageError(f"{path} cannot be read", got=str(error), cure="check the path and its permissions") from error
 
 
-def _from_bytes(data: bytes, name: str) -> NDArray[np.uint8]:
-    if not data:
+def _from_file(file: IO[bytes], name: str) -> NDArray[np.uint8]:
+    head = file.read(_HEAD)
+    if not head:
         raise ImageError(f"{name} is empty", expected="an image file", got="0 bytes", cure=_CURE)
-    found = next((entry for entry in _SIGNATURES if data.startswith(entry[0])), None)
-    if found is None:
-        expected, got = "JPEG, PNG, BMP, GIF, PPM, TIFF or WebP", f"a file that starts with {data[:12]!r}"
-        raise ImageError(f"{name} is not an image", expected=expected, got=got, cure=_CURE)
-    _, kind, plugin = found
+    file.seek(0)
+    kind = _kind(head)
+    jpeg = file.read() if kind and kind[0] == "JPEG" else None
+    if jpeg is not None and (reason := damage(jpeg)):
+        raise ImageError(f"{name} is damaged or truncated", got=reason, cure=_CURE)
     try:
-        return _from_pil(_opened(data, kind, plugin), name)
-    except ImageError:
-        raise
+        image = _opened(file if jpeg is None else io.BytesIO(jpeg), kind)
     except Exception as error:  # Pillow's decoders raise whatever a damaged file makes them raise
-        raise ImageError(f"{name} is not a readable {kind} image", got=_reason(error), cure=_CURE) from error
+        what = f"a readable {kind[0]} image" if kind else "an image"
+        got = _reason(error) if kind else f"a file that starts with {head[:12]!r}"
+        raise ImageError(f"{name} is not {what}", expected=_FORMATS, got=got, cure=_CURE) from error
+    return _from_pil(image, name, jpeg)
 
 
-def _opened(data: bytes, kind: str, plugin: str) -> Image:
+def _kind(head: bytes) -> tuple[str, str] | None:
+    """Pillow's name of the format and its plug-in; None when the first bytes are none of the usual ones."""
+    if head.startswith(b"RIFF") and head[8:12] != b"WEBP":  # sound and AVI videos begin like this too
+        return None
+    return next(((kind, plugin) for start, kind, plugin in _SIGNATURES if head.startswith(start)), None)
+
+
+def _opened(file: IO[bytes], kind: tuple[str, str] | None) -> Image:
     from PIL import Image
 
-    importlib.import_module(f"PIL.{plugin}")
-    factory, _ = Image.OPEN[kind]  # Image.open would import five plug-ins, and only warn of a decompression bomb
-    return factory(io.BytesIO(data), "")
+    if kind is None:
+        Image.init()
+        return Image.open(file, formats=[name for name in _OTHERS if name in Image.OPEN])
+    importlib.import_module(f"PIL.{kind[1]}")
+    factory, _ = Image.OPEN[kind[0]]  # Image.open would import five plug-ins, and only warn of a decompression bomb
+    return factory(file, "")
 
 
-def _from_pil(image: Image, name: str) -> NDArray[np.uint8]:
+def _from_pil(image: Image, name: str, jpeg: bytes | None = None, *, ours: bool = True) -> NDArray[np.uint8]:
     _refuse_bomb(image, name)
     try:
-        image.load()
-        image = _on_white(_upright(image))
-        return np.array(image, dtype=np.uint8, order="C")
+        return upright_rgb(image, jpeg, ours=ours)
     except ImageError:
         raise
     except Exception as error:
@@ -161,38 +187,6 @@ def _refuse_bomb(image: Image, name: str) -> None:
         raise ImageError(f"{name} is too large", expected=f"at most {MAX_PIXELS} pixels", got=got, cure="scale it down")
     if width < 1 or height < 1:
         raise ImageError(f"{name} has no pixels", expected="at least 1x1", got=f"{width}x{height}")
-
-
-def _upright(image: Image) -> Image:
-    from PIL.Image import Transpose
-
-    try:
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # a camera's broken EXIF block says nothing about the pixels, which are good
-        return image
-    return image.transpose(Transpose[_UPRIGHT[orientation]]) if orientation in _UPRIGHT else image
-
-
-def _on_white(image: Image) -> Image:
-    """The image in mode RGB."""
-    from PIL import Image as pil
-
-    if image.mode.startswith("I") or image.mode == "F":
-        return pil.fromarray(_eight_bits(image)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        white = pil.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return pil.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _eight_bits(image: Image) -> NDArray[np.uint8]:
-    """16-bit grey (modes I;16*, and I as PNG and PPM give it), values 0..65535, as uint8 (H, W)."""
-    values = np.asarray(image)
-    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
-        got = f"mode {image.mode}, values {values.min()}..{values.max()}"
-        raise ImageError("the image has no known range of values", expected="8 or 16 bits per channel", got=got)
-    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def _reason(error: Exception) -> str:

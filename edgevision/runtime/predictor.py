@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from edgevision.runtime.manifest import Artifact, Manifest
     from edgevision.runtime.results import Match
     from edgevision.runtime.session import Session
+    from edgevision.runtime.sources import AnySource
+    from edgevision.runtime.stream import OnError, Stream
 
 _FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
 
@@ -150,6 +152,31 @@ class Predictor:
             raise InputError("there is no threshold", expected="a cosine -1..1", cure="pass threshold=")
         first, second = (item if isinstance(item, Embedding) else self(item) for item in (a, b))
         return match(first, second, limit)
+
+    def stream(self, source: AnySource, *, latest: bool = False, on_error: OnError = "raise", depth: int = 2) -> Stream:
+        """Results for every frame of a camera, video, folder or iterable; reading, preparing and inferring overlap.
+
+        Args:
+            source: What ``sources.open_source`` takes: an image, a folder, a pattern, a video file, a camera's number,
+                a URL, "picamera", a GStreamer pipeline, an iterable of images, or a Source.
+            latest: Always take the newest frame and drop those that came meanwhile; for what is live. A video file is
+                then played at its own speed.
+            on_error: What a damaged frame does: "raise" ends the stream, "skip" counts it, a function is called with
+                the ImageError. A source that breaks off ends the stream always.
+            depth: How many frames may wait between two stages; memory grows with it.
+
+        Returns:
+            An iterator of ``StreamResult`` in the order of the frames; also a context manager. It stops its threads at
+            the end, on an error, on Ctrl-C, on ``close()`` and when it is dropped.
+
+        Raises:
+            SourceError: The source cannot be opened; while iterating, it broke off.
+            MissingPackageError: The source needs a package that is not installed.
+            InputError: An option is not usable.
+        """
+        from edgevision.runtime.stream import Stream
+
+        return Stream(self, source, latest=latest, on_error=on_error, depth=depth)
 
     def describe(self) -> dict[str, Any]:
         """What runs: the artifact, and the session's engine, version, provider, precision and threads."""

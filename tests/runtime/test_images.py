@@ -134,9 +134,19 @@ def test_sixteen_bit_pgm_and_wide_integers() -> None:
     pgm = b"P5 2 1 65535\n" + np.array([257, 65535], ">u2").tobytes()
     assert decode(pgm)[0, :, 0].tolist() == [1, 255]
     assert decode(Image.fromarray(np.array([[0, 65535]], np.int32)))[0, :, 0].tolist() == [0, 255]
-    for values in (np.array([[0, 65536]], np.int32), np.array([[-1, 0]], np.int32), np.zeros((2, 2), np.float32)):
+    for values in (np.array([[0, 65536]], np.int32), np.array([[-1, 0]], np.int32)):
         with pytest.raises(ImageError, match="range"):
             decode(Image.fromarray(values))
+
+
+def test_float_grey_is_one_or_255_and_nothing_else() -> None:
+    unit = np.array([[0, 0.1, 0.5, 1]], np.float32)
+    assert decode(Image.fromarray(unit))[0, :, 0].tolist() == [0, 26, 128, 255]
+    assert decode(saved(Image.fromarray(unit), "TIFF"))[0, :, 0].tolist() == [0, 26, 128, 255]
+    assert decode(Image.fromarray(unit * 250))[0, :, 0].tolist() == [0, 25, 125, 250]
+    for wrong in (-0.5, 255.5, np.nan, np.inf):
+        with pytest.raises(ImageError, match=r"range|no numbers"):
+            decode(Image.fromarray(np.array([[0, wrong]], np.float32)))
 
 
 def test_sixteen_bit_colour_png() -> None:
