@@ -28,7 +28,7 @@ def damage(data: bytes) -> str:
     at, scanned = 2, False
     while True:
         at = data.find(b"\xff", at)
-        while data[at + 1 : at + 2] == b"\xff":
+        while at >= 0 and data[at + 1 : at + 2] == b"\xff":
             at += 1
         if at < 0 or at + 2 > len(data):
             return "no end marker"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import mmap
 import threading
@@ -75,7 +76,9 @@ def _upright(
 
     width, height = size
     turn, from_the_end, as_columns = _UPRIGHT[orientation]
-    out = np.empty((width, height, 3) if as_columns else (height, width, 3), np.uint8)
+    shape = (width, height, 3) if as_columns else (height, width, 3)
+    out = np.empty(shape, np.uint8) if canvas is None else np.frombuffer(_memory(width * height * 3), np.uint8)
+    out = out.reshape(shape)
     rows = max(1, _STRIP // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
@@ -112,7 +115,11 @@ def _canvas(image: Image) -> mmap.mmap | None:
 
 
 def _memory(size: int) -> mmap.mmap:
-    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    """Zeros that take up memory page by page as they are written; in huge pages a column would touch all of them."""
+    memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError, AttributeError):  # a kernel without huge pages
+        memory.madvise(mmap.MADV_NOHUGEPAGE)
+    return memory
 
 
 def _give_back(canvas: mmap.mmap, end: int) -> None:

@@ -48,13 +48,16 @@ def test_all_is_everything_but_the_legacy_engine_and_the_developers_tools() -> N
     whole = config["options.extras_require"]["all"].strip()
     engines = config["options.extras_require"]["runtime"].strip()
     assert engines == "edgevision[tflite,onnx,openvino]"
-    assert whole == "edgevision[runtime,convert,train,report]"
+    assert whole == "edgevision[runtime,video,jpeg,convert,train,report]"
     assert extras == {
         "tflite",
         "tflite-legacy",
         "onnx",
         "openvino",
         "runtime",
+        "video",
+        "camera",
+        "jpeg",
         "convert",
         "train",
         "report",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-#: A recording that ends this much before the length it declares was cut off.
-_MISSING_S = 0.5
+#: A recording whose last frame ends this much before the length that it declares was cut off.
+_MISSING_S = 0.2
 
 #: How long a network stream may take to open, and to send the next packet.
 _TIMEOUT_S = 10.0
@@ -55,7 +55,8 @@ class Video(Source):
         try:
             container = self._av.open(location, **words)
         except (self._av.FFmpegError, OSError, ValueError) as error:
-            raise SourceError(f"{self.name} cannot be opened as a video", got=_reason(error), cure=_CURE) from error
+            cure = "check the address, and that this machine reaches it" if "://" in location else _CURE
+            raise SourceError(f"{self.name} cannot be opened as a video", got=_reason(error), cure=cure) from error
         stream = next(iter(container.streams.video), None)
         pixels = stream.codec_context.width * stream.codec_context.height if stream else 0
         if stream is None or pixels > images.MAX_PIXELS:
@@ -106,7 +107,8 @@ class Video(Source):
                 yield error
 
     def _time_s(self, frame: Any, index: int) -> float:
-        if frame.time is None:  # a bare stream of pictures has no clock
+        # A bare stream of pictures has no clock, and AVI has the order of decoding only.
+        if frame.time is None or self._container.format.name == "avi":
             return float(index / (self._stream.average_rate or 25))
         start = self._stream.start_time
         return float(frame.time) - (float(start * self._stream.time_base) if start else 0.0)
