@@ -22,6 +22,8 @@ _MISSING_S = 0.2
 #: How long a network stream may take to open, and to send the next packet.
 _TIMEOUT_S = 10.0
 
+_BT709, _FULL = 1, 2  # ITU-T H.273
+
 _CURE = "play it with another program; copy or record it again"
 
 
@@ -114,7 +116,12 @@ class Video(Source):
         return float(frame.time) - (float(start * self._stream.time_base) if start else 0.0)
 
     def _pixels(self, frame: Any) -> NDArray[np.uint8]:
-        rgb: NDArray[np.uint8] = self._reformatter.reformat(frame, format="rgb24").to_ndarray()
+        words: dict[str, str] = {}
+        if frame.colorspace == _BT709:  # PyAV before 18 takes every video for BT.601, unless told both ends
+            full = frame.color_range == _FULL or frame.format.name.startswith("yuvj")
+            words = {"src_colorspace": "ITU709", "dst_colorspace": "ITU601"}
+            words |= {"src_color_range": "JPEG" if full else "MPEG", "dst_color_range": "JPEG"}
+        rgb: NDArray[np.uint8] = self._reformatter.reformat(frame, format="rgb24", **words).to_ndarray()
         quarters = round(getattr(frame, "rotation", 0) / 90) % 4
         if quarters:
             import numpy as np
