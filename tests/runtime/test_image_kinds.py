@@ -208,6 +208,11 @@ class TestJpeg:
             tail = np.random.default_rng(seed).integers(0, 256, len(data) // 2, dtype=np.uint8).tobytes()
             assert jpeg.damage(data[: -len(tail)] + tail)
 
+    def test_a_marker_that_no_encoder_puts_there(self) -> None:
+        data = jpeg_of("RGB", quality=95)
+        middle = len(data) // 2
+        assert "where none can be" in jpeg.damage(data[:middle] + b"\xff\x10\x00\x02" + data[middle:])
+
     @pytest.mark.parametrize("mode", ["L", "RGB"])
     @pytest.mark.parametrize(
         "options",
