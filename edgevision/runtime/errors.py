@@ -100,7 +100,7 @@ class MissingPackageError(BackendError, ImportError):
     """A package that this call needs is not installed; the message holds the install line."""
 
     def __init__(self, package: str, purpose: str, extra: str = "", *, cure: str = "") -> None:
-        """``extra`` is the extra of edgevision that brings it, "" where none does; ``cure``: what pip does not install."""
+        """``extra`` is the extra of edgevision that brings it, or ""; ``cure`` is for what pip does not install."""
         install = f"pip install 'edgevision[{extra}]'" if extra else f"pip install {package}"
         super().__init__(f"{package} is needed {purpose}", cure=cure or install)
         self.package, self.extra = package, extra

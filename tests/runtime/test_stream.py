@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 
 import edgevision
 from edgevision.runtime.errors import BackendError, ImageError, InputError, SourceError
+from edgevision.runtime.heads.classes import SequenceHead
 from edgevision.runtime.predictor import Predictor
 from edgevision.runtime.sources import Frame, Source
+from edgevision.runtime.spec import Preprocessing, TensorSpec
 from edgevision.runtime.stream import Stream
 from tests import tiny
+from tests.runtime.tasks.answers import predictor_of
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +64,7 @@ class Slow:
 
     def __init__(self, infer_s: float = 0.0, preprocess_s: float = 0.0) -> None:
         self.infer_s, self.preprocess_s = infer_s, preprocess_s
-        self.threads: set[str] = set()
+        self.form = SimpleNamespace(size=lambda decoded: decoded.shape[:2])
 
     def decode(self, image: Any) -> Any:
         return image
@@ -70,11 +74,11 @@ class Slow:
         return image
 
     def infer(self, feeds: Any) -> Any:
-        self.threads.add(threading.current_thread().name)
         time.sleep(self.infer_s)
         return feeds
 
-    def postprocess(self, outputs: Any) -> Any:
+    def postprocess(self, outputs: Any, size: tuple[int, int]) -> Any:
+        assert size == outputs.shape[:2]
         return int(outputs.flat[0])
 
 
@@ -256,3 +260,25 @@ def test_a_source_that_does_not_return_is_warned_of(monkeypatch: pytest.MonkeyPa
         stream.close()
     release.set()
     time.sleep(0.1)
+
+
+def test_a_model_of_windows_gets_the_last_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = (TensorSpec("frames", (1, 3, 4, 6, 3), "uint8"),)
+    outputs = {"scores": np.zeros((1, 2), np.float32)}
+    predictor = predictor_of(
+        SequenceHead(), outputs, ("walk", "run"), Preprocessing(4, 6), scores="logits", inputs=inputs
+    )
+    fed: list[list[int]] = []
+    infer = predictor.infer
+
+    def noted(feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        fed.append(feeds["frames"][0, :, 0, 0, 0].tolist())
+        return infer(feeds)
+
+    monkeypatch.setattr(predictor, "infer", noted)
+    images: list[Any] = [np.full((8, 12, 3), 10 * number, np.uint8) for number in range(6)]
+    images[3] = np.zeros((8, 12), np.float32)  # passed over
+    found = list(predictor.stream(images, on_error="skip"))
+    assert [result.frame.index for result in found] == [2, 4, 5]
+    assert fed == [[0, 10, 20], [10, 20, 40], [20, 40, 50]]
+    assert all(result.result.label in ("walk", "run") for result in found)
