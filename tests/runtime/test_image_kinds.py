@@ -119,6 +119,7 @@ def test_strips_give_what_the_whole_gives(mode: str, orientation: int, monkeypat
     picture(210, 190).convert("L" if mode == "LA" else "RGB").convert(mode).save(stream, kind, exif=exif)
     whole = decode(stream.getvalue())
     monkeypatch.setattr(strips, "_STRIP", 1000)
+    monkeypatch.setattr(strips, "_COLUMNS", 7)
     monkeypatch.setattr(strips, "_LARGE", 1)
     np.testing.assert_array_equal(decode(stream.getvalue()), whole)
     image = Image.open(stream)
