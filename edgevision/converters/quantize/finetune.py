@@ -66,7 +66,9 @@ class Finetuning:
         if not self.kept:
             least = min(self.distance)
             hardly = "hardly" if least < self.distance[0] else "no"
-            return f"{passes} brought it {hardly} nearer to float than {self.distance[0]:.2g}, so nothing of it was kept"
+            return (
+                f"{passes} brought it {hardly} nearer to float than {self.distance[0]:.2g}, so nothing of it was kept"
+            )
         moved = f"from {self.distance[0]:.2g} to {self.distance[self.kept]:.2g}"
         return f"distance from float {moved}; {passes} made, that of number {self.kept} kept"
 
