@@ -20,7 +20,11 @@ from edgevision import __version__
 from edgevision.cli import console
 from edgevision.runtime.errors import EdgevisionError
 
-COMMANDS = ("demo", "train", "convert", "predict", "evaluate", "benchmark", "tune", "verify", "inspect", "doctor")
+COMMANDS = (
+    *("demo", "train", "convert", "import", "predict", "evaluate", "benchmark", "tune", "verify", "inspect", "doctor"),
+)
+# "import" is a word of Python's: no module that other code imports can have this name.
+_MODULES = {"import": "import_model"}
 
 _DEBUG = "EDGEVISION_DEBUG"
 
@@ -34,7 +38,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"edgevision.cli.{cmd_name}")
+        module = importlib.import_module(f"edgevision.cli.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
         return command
 

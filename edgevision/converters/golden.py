@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgevision.converters.parity import run_each
 from edgevision.converters.quantize.graph import Op
 from edgevision.converters.quantize.observe import Batch
 from edgevision.runtime.bundle import Golden
 from edgevision.runtime.session import Session
+from edgevision.runtime.synthetic import synthetic_pixels
 
 #: Enough to notice a wrong kernel, small enough to travel.
 COUNT = 8
@@ -27,19 +27,6 @@ def make_golden(inputs: Batch, sessions: dict[str, Session]) -> Golden:
     return Golden(inputs, {name: run_each(session, inputs) for name, session in sessions.items()})
 
 
-def synthetic_pixels(shape: tuple[int, int, int], count: int = COUNT, seed: int = 0) -> NDArray[np.uint8]:
-    """Smooth random images, uint8 (count, H, W, C), for bundles that may not carry photos."""
-    from PIL import Image
-
-    height, width, channels = shape
-    coarse = np.random.default_rng(seed).integers(0, 256, (count, channels, 5, 5), dtype=np.uint8)
-    planes = [
-        [np.asarray(Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR)) for plane in image]
-        for image in coarse
-    ]
-    return np.ascontiguousarray(np.moveaxis(np.array(planes, np.uint8), 1, -1))
-
-
 def synthetic(inputs: Sequence[Op], real: Batch, seed: int = 0) -> Batch:
     """Made-up inputs like ``real`` ones: smooth random images, or values evenly spread between the least and greatest.
 
@@ -52,7 +39,7 @@ def synthetic(inputs: Sequence[Op], real: Batch, seed: int = 0) -> Batch:
     for op in inputs:
         values, shape = real[op.name], (COUNT, *op.shape)
         if op.dtype == "uint8":
-            made[op.name] = synthetic_pixels((shape[1], shape[2], shape[3]), seed=seed)
+            made[op.name] = synthetic_pixels((shape[1], shape[2], shape[3]), COUNT, seed)
         elif op.dtype == "int32":
             made[op.name] = random.integers(values.min(), values.max(), shape, np.int32, endpoint=True)
         else:

@@ -15,7 +15,7 @@ from edgevision.runtime.protobuf import onnx_metadata
 #: Name of the ONNX metadata property, of the TFLite metadata buffer and of the OpenVINO rt_info entry.
 KEY = "edgevision"
 
-_CURE = "load the NAME.edge directory, or convert the model with 'edgevision convert'"
+_CURE = "load the NAME.edge directory; of a model made elsewhere say task=, preprocess= and labels= (docs/import.md)"
 
 
 def essentials(manifest: Manifest, artifact: Artifact) -> str:
@@ -37,8 +37,7 @@ def read_embedded(source: str | os.PathLike[str] | bytes, format: str) -> Manife
         BundleError: The file cannot be read, was not made by edgevision, or is damaged.
         BundleVersionError: It was made by a newer edgevision.
     """
-    data = source if isinstance(source, bytes) else _read(Path(source))
-    text = {"tflite": tflite_metadata, "onnx": onnx_metadata, "openvino": openvino_metadata}[format](data, KEY)
+    text = _metadata(source if isinstance(source, bytes) else _read(Path(source)), format)
     if text is None:
         raise BundleError(
             "the model carries no labels and no preprocessing", expected="a model made by edgevision", cure=_CURE
@@ -57,6 +56,19 @@ def read_embedded(source: str | os.PathLike[str] | bytes, format: str) -> Manife
             "the model's own description is not of this model", expected=f"one {format} artifact", cure=_CURE
         )
     return manifest
+
+
+def has_embedded(data: bytes, format: str) -> bool:
+    """Whether a model file was made by edgevision.
+
+    Raises:
+        BundleError: The file is damaged.
+    """
+    return _metadata(data, format) is not None
+
+
+def _metadata(data: bytes, format: str) -> bytes | None:
+    return {"tflite": tflite_metadata, "onnx": onnx_metadata, "openvino": openvino_metadata}[format](data, KEY)
 
 
 def openvino_metadata(data: bytes, name: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Reads the metadata of a TFLite file without any TFLite package: every offset is checked before it is followed."""
+"""Reads a TFLite file, its metadata first of all, without any TFLite package: no offset is followed unchecked."""
 
 from __future__ import annotations
 
@@ -27,20 +27,21 @@ def tflite_metadata(data: bytes, name: str) -> bytes | None:
 
 
 def _find(data: bytes, name: bytes) -> bytes | None:
-    model = _follow(data, 0)
-    for metadata in _tables(data, model, _MODEL_METADATA):
+    model = follow(data, 0)
+    for metadata in tables(data, model, _MODEL_METADATA):
         if _bytes(data, metadata, _METADATA_NAME) != name:
             continue
-        buffers = _tables(data, model, _MODEL_BUFFERS)
-        buffer = buffers[_scalar(data, metadata, _METADATA_BUFFER, "<I")]
-        offset, size = _scalar(data, buffer, _BUFFER_OFFSET, "<Q"), _scalar(data, buffer, _BUFFER_SIZE, "<Q")
+        buffers = tables(data, model, _MODEL_BUFFERS)
+        buffer = buffers[scalar(data, metadata, _METADATA_BUFFER, "<I")]
+        offset, size = scalar(data, buffer, _BUFFER_OFFSET, "<Q"), scalar(data, buffer, _BUFFER_SIZE, "<Q")
         if offset > 1:  # the buffer lies behind the flatbuffer, as in models of 2 GB and more
             return _slice(data, offset, size)
         return _bytes(data, buffer, _BUFFER_DATA)
     return None
 
 
-def _unpack(kind: str, data: bytes, at: int) -> int:
+def unpack(kind: str, data: bytes, at: int) -> int:
+    """One number, by its struct code."""
     if at < 0:
         raise IndexError(at)
     return int(struct.unpack_from(kind, data, at)[0])
@@ -52,39 +53,48 @@ def _slice(data: bytes, at: int, size: int) -> bytes:
     return data[at : at + size]
 
 
-def _follow(data: bytes, at: int) -> int:
-    return at + _unpack("<I", data, at)
+def follow(data: bytes, at: int) -> int:
+    """Where the offset at ``at`` leads."""
+    return at + unpack("<I", data, at)
 
 
-def _field(data: bytes, table: int, number: int) -> int | None:
+def field(data: bytes, table: int, number: int) -> int | None:
     """Position of a field's value, None when the table leaves it at its default."""
-    vtable = table - _unpack("<i", data, table)
+    vtable = table - unpack("<i", data, table)
     entry = 4 + 2 * number
-    if entry + 2 > _unpack("<H", data, vtable):
+    if entry + 2 > unpack("<H", data, vtable):
         return None
-    offset = _unpack("<H", data, vtable + entry)
+    offset = unpack("<H", data, vtable + entry)
     return table + offset if offset else None
 
 
-def _scalar(data: bytes, table: int, number: int, kind: str) -> int:
-    at = _field(data, table, number)
-    return 0 if at is None else _unpack(kind, data, at)
+def scalar(data: bytes, table: int, number: int, kind: str) -> int:
+    """A field that is a number; 0 where the table leaves it out."""
+    at = field(data, table, number)
+    return 0 if at is None else unpack(kind, data, at)
+
+
+def size_of(data: bytes, buffer: int) -> int:
+    """Bytes of a buffer's content, wherever it lies."""
+    at = field(data, buffer, _BUFFER_DATA)
+    return scalar(data, buffer, _BUFFER_SIZE, "<Q") if at is None else unpack("<I", data, follow(data, at))
 
 
 def _bytes(data: bytes, table: int, number: int) -> bytes | None:
-    at = _field(data, table, number)
+    at = field(data, table, number)
     if at is None:
         return None
-    start = _follow(data, at)
-    return _slice(data, start + 4, _unpack("<I", data, start))
+    start = follow(data, at)
+    return _slice(data, start + 4, unpack("<I", data, start))
 
 
-def _tables(data: bytes, table: int, number: int) -> list[int]:
-    at = _field(data, table, number)
+def tables(data: bytes, table: int, number: int) -> list[int]:
+    """Positions of the tables in a field that is a list of them."""
+    at = field(data, table, number)
     if at is None:
         return []
-    start = _follow(data, at)
-    count = _unpack("<I", data, start)
+    start = follow(data, at)
+    count = unpack("<I", data, start)
     if start + 4 + 4 * count > len(data):
         raise IndexError(count)
-    return [_follow(data, start + 4 + 4 * i) for i in range(count)]
+    return [follow(data, start + 4 + 4 * i) for i in range(count)]

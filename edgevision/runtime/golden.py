@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgevision.runtime.encoding import PixelEncoding
 from edgevision.runtime.errors import EdgevisionError
-from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.tensor_predictor import real_values
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgevision.runtime.bundle import Golden
     from edgevision.runtime.manifest import Artifact, Manifest, Precision
     from edgevision.runtime.session import Session
-    from edgevision.runtime.spec import Preprocessing
+    from edgevision.runtime.spec import Preprocessing, TensorSpec
 
 #: Allowed difference of one output, as a share of the golden outputs' range. Engines and processors round 8-bit
 #: values at slightly different places; in float32 they only add in another order; float16 is computed in float32 where
@@ -94,7 +94,7 @@ def replay(
         for index in range(len(next(iter(golden.inputs.values())))):
             if index >= _LEAST and perf_counter() - start > seconds:
                 break
-            rows.append(_outputs(session, feeds(session, manifest.preprocessing, golden, index)))
+            rows.append(outputs_of(session, feeds(session, manifest.preprocessing, golden, index)))
     except EdgevisionError as error:
         return Verdict("", None, 0.0, 0, str(error))
     count = len(rows)
@@ -108,14 +108,19 @@ def replay(
 
 
 def feeds(session: Session, preprocessing: Preprocessing | None, golden: Golden, index: int) -> dict[str, NDArray[Any]]:
-    """Golden input number ``index`` as the session takes it: pixels are normalised where the graph does not do it."""
+    """Golden input number ``index`` as the session takes it: pixels in its values and layout."""
     found = {}
     for spec in session.inputs:
         values = golden.inputs[spec.name][index : index + 1]
-        if values.dtype == "uint8" and spec.dtype != "uint8" and preprocessing is not None:
-            values = normalize(values, preprocessing)
-        found[spec.name] = values
+        is_image = values.dtype == np.uint8 and preprocessing is not None
+        found[spec.name] = pixel_feeds(spec, preprocessing, values)[spec.name] if is_image else values  # type: ignore[arg-type]
     return found
+
+
+def pixel_feeds(spec: TensorSpec, p: Preprocessing, pixels: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Pixels (1, H, W, C), of a window (1, frames, H, W, C) or (1, frames, H * W * C), as the one input takes them."""
+    leading = 2 if pixels.ndim == 5 or (pixels.ndim == 3 and len(spec.shape) == 3) else 1
+    return {spec.name: PixelEncoding(spec, p, leading).batch(pixels).reshape(spec.shape)}
 
 
 def allowed(expected: NDArray[np.float32], precision: Precision) -> float:
@@ -149,7 +154,7 @@ def compare(name: str, expected: NDArray[Any], got: NDArray[Any], precision: Pre
     return Verdict(name, difference, tolerance, flips(expected, got, tolerance) if is_classifier else 0)
 
 
-def _outputs(session: Session, fed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def outputs_of(session: Session, fed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Each output as real numbers, (values,)."""
     found = session.run(fed)
     return {spec.name: real_values(found[spec.name], spec).reshape(-1) for spec in session.outputs}

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgevision.runtime import images
+from edgevision.runtime.encoding import PixelEncoding
 from edgevision.runtime.errors import BundleError, ImageError, InputError, TensorError
-from edgevision.runtime.preprocess import normalize, resize
+from edgevision.runtime.preprocess import resize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,13 +46,12 @@ class InputForm(ABC):
 
 
 class ImageInput(InputForm):
-    """One image: uint8 (H, W, 3), RGB, to (1, height, width, channels)."""
+    """One image: uint8 (H, W, 3), RGB, to (1, height, width, channels) or another layout (``PixelEncoding``)."""
 
     def __init__(self, inputs: Sequence[TensorSpec], p: Preprocessing) -> None:
-        shape, dtypes = (1, p.height, p.width, p.channels), ("uint8", "float32")
-        if len(inputs) != 1 or inputs[0].shape != shape or inputs[0].dtype not in dtypes:
-            raise _misfit(f"one uint8 or float32 {shape}", inputs)
-        self._preprocessing, self._name, self._is_raw = p, inputs[0].name, inputs[0].dtype == "uint8"
+        if len(inputs) != 1 or inputs[0].shape[:1] != (1,):
+            raise _misfit(f"one image of {p.height}x{p.width} with {p.channels} channels, a batch of 1", inputs)
+        self._preprocessing, self._name, self._encode = p, inputs[0].name, PixelEncoding(inputs[0], p)
 
     def decode(self, source: Any) -> NDArray[np.uint8]:
         """Stage 1; see ``images.decode``."""
@@ -59,9 +59,7 @@ class ImageInput(InputForm):
 
     def preprocess(self, decoded: Any) -> Feeds:
         """Stage 2: to the input by name."""
-        pixels = resize(decoded, self._preprocessing)
-        tensor = pixels if self._is_raw else normalize(pixels, self._preprocessing)
-        return {self._name: tensor[None]}
+        return {self._name: self._encode(resize(decoded, self._preprocessing))[None]}
 
     def size(self, decoded: Any) -> tuple[int, int]:
         """Height and width of the image, pixels."""
@@ -70,7 +68,7 @@ class ImageInput(InputForm):
 
 
 class FramesInput(InputForm):
-    """A window of frames to (1, frames, height, width, channels) or (1, frames, height * width * channels).
+    """A window of frames to (1, frames, height, width, channels) or another layout (``PixelEncoding``).
 
     Attributes:
         frames: How many there are in a window.
@@ -79,11 +77,10 @@ class FramesInput(InputForm):
     takes_lists = True
 
     def __init__(self, inputs: Sequence[TensorSpec], p: Preprocessing) -> None:
-        shape, flat = (p.height, p.width, p.channels), (p.height * p.width * p.channels,)
-        right = len(inputs) == 1 and len(inputs[0].shape) > 2 and inputs[0].shape[0] == 1
-        if not right or inputs[0].shape[2:] not in (shape, flat) or inputs[0].dtype not in ("uint8", "float32"):
-            raise _misfit(f"one uint8 or float32 (1, frames, {', '.join(map(str, shape))})", inputs)
-        self.frames, self._preprocessing, self._spec = inputs[0].shape[1], p, inputs[0]
+        if len(inputs) != 1 or len(inputs[0].shape) < 3 or inputs[0].shape[0] != 1:
+            raise _misfit(f"one window of frames of {p.height}x{p.width} with {p.channels} channels", inputs)
+        self.frames, self._preprocessing, self._name = inputs[0].shape[1], p, inputs[0].name
+        self._encode = PixelEncoding(inputs[0], p, leading=2)
 
     def decode(self, source: Any) -> list[NDArray[np.uint8]]:
         """The window's frames, first to last: a list of images, or uint8 (frames, H, W, 3)."""
@@ -101,13 +98,11 @@ class FramesInput(InputForm):
 
     def prepared(self, frame: NDArray[np.uint8]) -> NDArray[Any]:
         """One decoded frame as it stands in the window."""
-        pixels = resize(frame, self._preprocessing)
-        tensor = pixels if self._spec.dtype == "uint8" else normalize(pixels, self._preprocessing)
-        return tensor.reshape(self._spec.shape[2:])
+        return self._encode(resize(frame, self._preprocessing))
 
     def window(self, prepared: Sequence[NDArray[Any]]) -> Feeds:
         """Prepared frames as the model's input."""
-        return {self._spec.name: np.stack(prepared)[None]}
+        return {self._name: np.stack(prepared)[None]}
 
     def preprocess(self, decoded: Any) -> Feeds:
         """Stage 2: to the input by name."""

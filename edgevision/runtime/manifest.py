@@ -294,6 +294,17 @@ def from_plain(cls: type[Value], data: Any) -> Value:
         raise BundleError(f"{cls.__name__} is not usable", got=str(error)) from error
 
 
+def head_from_plain(data: Any) -> Head:
+    """A head from its fields and its ``kind``.
+
+    Raises:
+        InputError: There is no such kind, or a value is refused by the head itself.
+        BundleError: A field is missing, unknown or of the wrong type.
+    """
+    found: Head = _build_head(Head, data, "head")
+    return found
+
+
 def _build(hint: Any, data: Any, where: str) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if hint is Any or origin is dict:

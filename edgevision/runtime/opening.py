@@ -73,7 +73,7 @@ def open_parts(artifact: Artifact, parts: Sequence[bytes], wish: Wish) -> Sessio
         from edgevision.runtime.backends.null import describe_model
 
         return open_session("null", describe_model(artifact.inputs, artifact.outputs), None, wish.threads)
-    return open_session(
+    session = open_session(
         artifact.format,
         parts[0],
         parts[1] if len(parts) > 1 else None,
@@ -81,6 +81,9 @@ def open_parts(artifact: Artifact, parts: Sequence[bytes], wish: Wish) -> Sessio
         exact_sums=wants_exact_sums(artifact),
         provider=wish.provider,
     )
+    known = {spec.name: spec.quant for spec in (*artifact.inputs, *artifact.outputs) if spec.quant is not None}
+    session.learn_quantisation(known)
+    return session
 
 
 def _opened(bundle: Bundle, artifact: Artifact, wish: Wish, why: str) -> Session:

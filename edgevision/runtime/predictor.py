@@ -10,25 +10,27 @@ from typing import TYPE_CHECKING, Any
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.choice import Wish, choose
 from edgevision.runtime.errors import BundleError, EdgevisionError, ImageError, InputError
+from edgevision.runtime.foreign import FORMATS, Said
 from edgevision.runtime.heads import with_thresholds
 from edgevision.runtime.inputs import input_form
 from edgevision.runtime.opening import open_best, open_parts
 from edgevision.runtime.tasks import task_of
-from edgevision.runtime.tensor_predictor import TensorPredictor
+from edgevision.runtime.tensor_predictor import TensorPredictor, described
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from numpy.typing import NDArray
 
+    from edgevision.runtime.foreign import AnyHead, AnyLabels
+    from edgevision.runtime.heads import Scores
     from edgevision.runtime.images import ImageSource
     from edgevision.runtime.manifest import Artifact, Manifest
     from edgevision.runtime.results import Match
     from edgevision.runtime.session import Session
     from edgevision.runtime.sources import AnySource
+    from edgevision.runtime.spec import ColorOrder, Preprocessing
     from edgevision.runtime.stream import OnError, Stream
-
-_FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".xml": "openvino"}
 
 
 class Predictor:
@@ -179,12 +181,11 @@ class Predictor:
         return Stream(self, source, latest=latest, on_error=on_error, depth=depth)
 
     def describe(self) -> dict[str, Any]:
-        """What runs: the artifact, and the session's engine, version, provider, precision and threads."""
-        return {
-            "artifact": self.artifact.name,
-            "artifact_precision": self.artifact.precision,
-            **self.session.describe(),
-        }
+        """What runs: the artifact, and the session's engine, version, provider, precision and threads.
+
+        Of a model that edgevision did not make also ``guessed``: what it was taken to be without being told.
+        """
+        return described(self.artifact, self.manifest, self.session)
 
     def close(self) -> None:
         """Lets go of the engine; calling afterwards is a BackendError."""
@@ -210,8 +211,14 @@ def load(
     tune: bool | None = None,
     score_threshold: float | None = None,
     iou_threshold: float | None = None,
+    task: str | None = None,
+    preprocess: str | Preprocessing | None = None,
+    labels: AnyLabels | None = None,
+    head: AnyHead | None = None,
+    color: ColorOrder | None = None,
+    scores: Scores | None = None,
 ) -> Any:
-    """Opens a bundle, or a lone .tflite, .onnx or .xml made by edgevision, ready to predict.
+    """Opens a bundle, or a lone .tflite, .onnx or .xml, ready to predict.
 
     Of a bundle the fastest model runs that passed the accuracy gate and gives its golden outputs on this machine. Which
     one that is, on what and with how many threads is measured by the first call, in a process of its own: about 3 s
@@ -234,6 +241,14 @@ def load(
         score_threshold: Least score of objects, of the classes of a multi-label classifier, of points, 0..1; None
             takes the bundle's.
         iou_threshold: From which intersection over union on two boxes of one class are one object, 0..1; likewise.
+        task: Of a lone file that edgevision did not make what it does, e.g. "classification". This and the following
+            are for such files alone (docs/import.md). What they leave open is guessed: a warning and ``describe`` say
+            what. What contradicts the model is refused.
+        preprocess: What its pixels were scaled to: "raw", "unit", "tf", "torch" or "caffe", or a Preprocessing.
+        labels: Class names in the order of the outputs, or the path of a text file with one a line.
+        head: What the outputs are (docs/tasks.md): a Head, its fields with their ``kind``, or the kind alone.
+        color: "rgb" or "bgr".
+        scores: Of a classifier: "logits", "probabilities", "sigmoid_logits" or "sigmoid".
 
     Returns:
         A Predictor, or a TensorPredictor for a bundle of the task "tensors". (The type is left open, because which one
@@ -249,11 +264,20 @@ def load(
         BackendError: The engine refuses the model, or does not run it on the provider that was asked for.
     """
     wish = Wish(backend, precision, artifact, threads, provider)
+    said = Said(task=task, preprocess=preprocess, labels=labels, head=head, color=color, scores=scores)
     location = Path(path)
-    if location.is_dir() or location.suffix.lower() not in _FORMATS:
+    is_bundle = location.is_dir() or location.suffix.lower() not in FORMATS
+    if is_bundle and said.anything:
+        cure = "leave task, preprocess, labels, head, color and scores out"
+        raise InputError("a bundle says itself what it is", expected="a lone model file", got=str(path), cure=cure)
+    if is_bundle:
         bundle = Bundle.open(location)
         manifest = bundle.manifest
         chosen, session = open_best(bundle, wish, tune)
+    elif said.anything:
+        from edgevision.runtime.foreign.opening import open_foreign
+
+        manifest, chosen, session = open_foreign(location, wish, said)
     else:
         manifest, parts = _lone(location)
         chosen = choose(manifest.artifacts, wish)[0]
@@ -299,13 +323,7 @@ def no_classifier(path: str | os.PathLike[str], task: str) -> BundleError:
 
 def _lone(path: Path) -> tuple[Manifest, list[bytes]]:
     from edgevision.runtime.embedded import read_embedded
+    from edgevision.runtime.foreign.opening import read_parts
 
-    kind = _FORMATS[path.suffix.lower()]
-    try:
-        parts = [path.read_bytes()]
-        if kind == "openvino":
-            parts.append(path.with_suffix(".bin").read_bytes())
-    except OSError as error:
-        cure = "check the path; an .xml needs its .bin beside it"
-        raise BundleError(f"{error.filename} cannot be read", got=error.strerror or str(error), cure=cure) from error
-    return read_embedded(parts[0], kind), parts
+    parts = read_parts(path)
+    return read_embedded(parts[0], FORMATS[path.suffix.lower()]), parts

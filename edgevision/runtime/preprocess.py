@@ -9,11 +9,10 @@ import numpy as np
 
 from edgevision.runtime.errors import ImageError
 from edgevision.runtime.sampling import sample
+from edgevision.runtime.spec import ColorOrder, Preprocessing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from edgevision.runtime.spec import Preprocessing
 
 
 class Area(NamedTuple):
@@ -94,6 +93,8 @@ def resize(image: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
     Raises:
         ImageError: ``image`` is not uint8 (H, W, 3).
     """
+    if image.shape == (p.height, p.width, 3) and p.color == "rgb" and image.dtype == np.uint8:
+        return image if image.flags.c_contiguous else np.ascontiguousarray(image)
     _check(image, "uint8 (H, W, 3)", image.ndim == 3 and image.shape[-1] == 3 and 0 not in image.shape)
     pixels = _luma(image) if p.color == "gray" else image
     if p.resize == "crop":
@@ -118,23 +119,43 @@ def normalize(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.float32
         ImageError: ``pixels`` is not uint8, or has another number of channels.
     """
     _check(pixels, f"uint8 (..., {p.channels})", pixels.ndim >= 1 and pixels.shape[-1] == p.channels)
-    table = _table(p.mean, p.scale)
+    return look_up(_table(p.mean, p.scale), pixels)
+
+
+def real_table(p: Preprocessing) -> NDArray[np.float64]:
+    """What each pixel value becomes, in the model's units: (channels, 256), one row when all channels are alike."""
+    rows = 1 if len(set(p.mean)) == len(set(p.scale)) == 1 else len(p.mean)
+    offset, factor = np.array(p.mean[:rows])[:, None], np.array(p.scale[:rows])[:, None]
+    table: NDArray[np.float64] = (np.arange(256.0) - offset) * factor
+    return table
+
+
+def look_up(table: NDArray[Any], pixels: NDArray[np.uint8], channel_axis: int = -1) -> NDArray[Any]:
+    """The entry for each pixel.
+
+    Args:
+        table: (channels, 256), or (1, 256) for all channels.
+        pixels: uint8, any shape, channels at ``channel_axis``.
+
+    Returns:
+        The table's dtype and the pixels' shape, C-contiguous.
+    """
     if len(table) == 1:
-        alike: NDArray[np.float32] = table[0].take(pixels)
+        alike: NDArray[Any] = table[0].take(pixels)
         return alike
-    out = np.empty(pixels.shape, np.float32)
-    for channel, values in enumerate(table):
-        out[..., channel] = values.take(pixels[..., channel])
-    return out
+    # All tables as one, at whose start each channel's begins: three times as fast as channel by channel.
+    shape = [1] * pixels.ndim
+    shape[channel_axis] = len(table)
+    starts = (np.arange(len(table)) * 256).reshape(shape)
+    found: NDArray[Any] = table.take(np.add(pixels, starts, dtype=np.intp, order="C"))
+    return found
 
 
 @functools.lru_cache(maxsize=8)
 def _table(mean: tuple[float, ...], scale: tuple[float, ...]) -> NDArray[np.float32]:
-    """float32 (channels, 256): what each pixel value becomes; one row when all channels are alike."""
-    rows = 1 if len(set(mean)) == len(set(scale)) == 1 else len(mean)
-    offset, factor = np.array(mean[:rows])[:, None], np.array(scale[:rows])[:, None]
-    table: NDArray[np.float32] = ((np.arange(256.0) - offset) * factor).astype(np.float32)
-    return table
+    """``real_table`` in float32, for preprocessing by its numbers alone."""
+    color: ColorOrder = "rgb" if len(mean) == 3 else "gray"
+    return real_table(Preprocessing(1, 1, color, mean=mean, scale=scale)).astype(np.float32)
 
 
 def _check(array: Any, expected: str, right: bool) -> None:

@@ -1,4 +1,4 @@
-"""Reads the metadata of an ONNX file without any ONNX package: only the outermost fields are walked over."""
+"""Reads an ONNX file, its metadata first of all, without any ONNX package: fields are walked over, not copied."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ def onnx_metadata(data: bytes, name: str) -> bytes | None:
         BundleError: The bytes are not a protobuf message.
     """
     view = memoryview(data)
-    for number, value in _fields(view):
+    for number, value in fields(view):
         if number == _MODEL_METADATA:
-            entry = {key: bytes(part) for key, part in _fields(value)}
+            entry = {key: bytes(part) for key, part in fields(value)}
             if entry.get(_ENTRY_KEY) == name.encode():
                 return entry.get(_ENTRY_VALUE, b"")
     return None
 
 
-def _fields(view: memoryview) -> Iterator[tuple[int, memoryview]]:
+def fields(view: memoryview) -> Iterator[tuple[int, memoryview]]:
     """(field number, content) of each length-delimited field; numbers are stepped over."""
     at = 0
     while at < len(view):
-        tag, at = _varint(view, at)
+        tag, at = varint(view, at)
         kind = tag & 7
         if kind == _VARINT:
-            _, at = _varint(view, at)
+            _, at = varint(view, at)
         elif kind in (_FIXED64, _FIXED32):
             at += 8 if kind == _FIXED64 else 4
         elif kind == _BYTES:
-            size, at = _varint(view, at)
+            size, at = varint(view, at)
             if at + size > len(view):
                 raise _damaged()
             yield tag >> 3, view[at : at + size]
@@ -48,7 +48,26 @@ def _fields(view: memoryview) -> Iterator[tuple[int, memoryview]]:
             raise _damaged()
 
 
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
+def numbers(view: memoryview) -> dict[int, int]:
+    """Field number -> the last value of those fields that are plain whole numbers."""
+    at, found = 0, {}
+    while at < len(view):
+        tag, at = varint(view, at)
+        kind = tag & 7
+        if kind == _VARINT:
+            found[tag >> 3], at = varint(view, at)
+        elif kind == _BYTES:
+            size, at = varint(view, at)
+            at += size
+        elif kind in (_FIXED64, _FIXED32):
+            at += 8 if kind == _FIXED64 else 4
+        else:
+            raise _damaged()
+    return found
+
+
+def varint(view: memoryview, at: int) -> tuple[int, int]:
+    """One number of variable length, and where it ends."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(view):

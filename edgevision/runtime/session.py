@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edgevision.runtime.spec import TensorSpec
+    from edgevision.runtime.spec import QuantParams, TensorSpec
 
 AnySession = TypeVar("AnySession", bound="Session")
 
@@ -89,6 +90,13 @@ class Session(ABC):
     def add_fact(self, name: str, value: str) -> None:
         """Something more to ``describe``, known to who opened the session: why this model in this engine."""
         self._facts[name] = value
+
+    def learn_quantisation(self, known: Mapping[str, QuantParams]) -> None:
+        """How stored integers map to real values, by name of the tensor, where the engine itself does not know."""
+        self.inputs, self.outputs = (
+            tuple(spec if spec.quant else dataclasses.replace(spec, quant=known.get(spec.name)) for spec in specs)
+            for specs in (self.inputs, self.outputs)
+        )
 
     def close(self) -> None:
         """Lets go of the engine. Closing twice does nothing; running afterwards is a BackendError."""

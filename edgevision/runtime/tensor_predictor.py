@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edgevision.runtime import images
-from edgevision.runtime.errors import BundleError, InputError
-from edgevision.runtime.preprocess import resize
+from edgevision.runtime.errors import EdgevisionError, InputError
+from edgevision.runtime.inputs import input_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +32,11 @@ class TensorPredictor:
 
     def __init__(self, session: Session, manifest: Manifest, artifact: Artifact) -> None:
         self.session, self.manifest, self.artifact = session, manifest, artifact
-        _check_fit(session, manifest)
+        try:
+            self._form = input_form(manifest, session.inputs)
+        except EdgevisionError:
+            session.close()
+            raise
 
     def run(self, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Runs the model once.
@@ -66,16 +69,11 @@ class TensorPredictor:
         if self.manifest.preprocessing is None:
             names = ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in self.session.inputs)
             raise InputError("the model takes no image", expected=names, cure="call run({name: array})")
-        pixels = resize(images.decode(source), self.manifest.preprocessing)
-        return self.run({self.session.inputs[0].name: pixels[None]})
+        return self.run(self._form.preprocess(self._form.decode(source)))
 
     def describe(self) -> dict[str, Any]:
         """What runs: the artifact, and the session's engine, version, provider, precision and threads."""
-        return {
-            "artifact": self.artifact.name,
-            "artifact_precision": self.artifact.precision,
-            **self.session.describe(),
-        }
+        return described(self.artifact, self.manifest, self.session)
 
     def close(self) -> None:
         """Lets go of the engine; calling afterwards is a BackendError."""
@@ -90,21 +88,16 @@ class TensorPredictor:
         self.close()
 
 
+def described(artifact: Artifact, manifest: Manifest, session: Session) -> dict[str, Any]:
+    """What ``describe`` of a predictor says."""
+    guessed = manifest.provenance.get("guessed")
+    more = {} if guessed is None else {"guessed": list(guessed)}
+    return {"artifact": artifact.name, "artifact_precision": artifact.precision, **session.describe(), **more}
+
+
 def real_values(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:
     """An output in its real unit: what is stored in quantised integers becomes float32, anything else stays."""
     if spec.quant is None:
         return values
     real: NDArray[np.float32] = (values.astype(np.float32) - spec.quant.zero_point) * np.float32(spec.quant.scale)
     return real
-
-
-def _check_fit(session: Session, manifest: Manifest) -> None:
-    """Refuses a model whose tensors are not those that the manifest speaks of."""
-    p = manifest.preprocessing
-    shape = None if p is None else (1, p.height, p.width, p.channels)
-    got = ", ".join(f"{spec.dtype} {spec.shape}" for spec in session.inputs)
-    if shape is not None and [(spec.shape, spec.dtype) for spec in session.inputs] != [(shape, "uint8")]:
-        session.close()
-        raise BundleError(
-            "the model's input is not what its preprocessing makes", expected=f"one uint8 {shape}", got=got
-        )

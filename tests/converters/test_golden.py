@@ -3,18 +3,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgevision.converters.golden import COUNT, make_golden, synthetic_pixels
+from edgevision.converters.golden import COUNT, make_golden
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import golden_bytes
 from edgevision.runtime.session import Session
+from edgevision.runtime.synthetic import synthetic_pixels
 from tests.converters.conftest import Exported
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 3), (32, 20, 1), (7, 3, 3)])
 def test_synthetic_images_are_smooth_distinct_and_the_same_everywhere(shape: tuple[int, int, int]) -> None:
-    images = synthetic_pixels(shape)
+    images = synthetic_pixels(shape, COUNT)
     assert images.shape == (COUNT, *shape) and images.dtype == np.uint8 and images.flags.c_contiguous
-    np.testing.assert_array_equal(images, synthetic_pixels(shape))
+    np.testing.assert_array_equal(images, synthetic_pixels(shape, COUNT))
     assert len({image.tobytes() for image in images}) == COUNT
     assert images.min() < 60 and images.max() > 195, "engines are to be tried over the whole range"
     if min(shape[:2]) >= 16:

@@ -274,7 +274,7 @@ def predictor_of(**values: Any) -> Predictor:
     [
         {"preprocessing": Preprocessing(9, 8)},
         {"preprocessing": Preprocessing(8, 8, "gray", mean=(0.0,), scale=(1.0,))},
-        {"inputs": [TensorSpec("image", (1, 3, 8, 8), "uint8")]},
+        {"inputs": [TensorSpec("image", (1, 8, 3, 8), "uint8")]},
         {"inputs": [TensorSpec("image", tiny.SHAPE, "int8")]},
         {"inputs": [TensorSpec("a", tiny.SHAPE, "uint8"), TensorSpec("b", tiny.SHAPE, "uint8")]},
         {"outputs": [TensorSpec("a", (1, 4), "float32"), TensorSpec("b", (1, 4), "float32")]},
