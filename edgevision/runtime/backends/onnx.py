@@ -65,8 +65,7 @@ class OnnxSession(Session):
         super().__init__(inputs, outputs, facts)
 
     def _run(self, feeds: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        with engine_errors("onnxruntime", "run the model"):
-            results: Sequence[NDArray[Any]] = self._session.run(None, feeds)
+        results: Sequence[NDArray[Any]] = self._session.run(None, feeds)
         return results
 
     def _close(self) -> None:

@@ -60,11 +60,12 @@ class TfliteSession(Session):
         super().__init__(input_specs, output_specs, facts)
 
     def _run(self, feeds: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
-        with self._lock, engine_errors("the tflite interpreter", "run the model"):
+        with self._lock:
+            interpreter = self._interpreter
             for name, index in self._input_index:
-                self._interpreter.set_tensor(index, feeds[name])
-            self._interpreter.invoke()
-            return [self._interpreter.get_tensor(index) for index in self._output_index]  # copies
+                interpreter.set_tensor(index, feeds[name])
+            interpreter.invoke()
+            return [interpreter.get_tensor(index) for index in self._output_index]  # copies
 
     def _close(self) -> None:
         with self._lock:
