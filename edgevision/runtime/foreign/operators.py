@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -37,7 +38,7 @@ def file_facts(data: bytes, format: str) -> FileFacts:
     reader = {"tflite": tflite_file.facts, "onnx": onnx_file.facts, "openvino": openvino_file.facts}[format]
     try:
         return reader(data)
-    except (ValueError, KeyError, IndexError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, IndexError, OverflowError, RecursionError, struct.error) as error:
         raise BundleError(f"the {format} model is damaged", got=f"{type(error).__name__}: {error}") from error
 
 

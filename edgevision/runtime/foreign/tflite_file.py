@@ -27,13 +27,6 @@ def facts(data: bytes) -> FileFacts:
     """See ``operators.file_facts``."""
     if data[4:8] != b"TFL3":
         raise BundleError("the file is not a TFLite model", expected="identifier TFL3", got=repr(data[4:8]))
-    try:
-        return _facts(data)
-    except struct.error as error:
-        raise BundleError("the TFLite model is damaged", got="an offset that points outside the file") from error
-
-
-def _facts(data: bytes) -> FileFacts:
     model = follow(data, 0)
     codes = [
         max(scalar(data, code, _CODE_OLD, "<b"), scalar(data, code, _CODE, "<i"))
