@@ -121,7 +121,7 @@ def test_the_null_backend_answers_zeros(arrays_in: Path) -> None:
 
 def test_an_image_input_that_is_not_the_preprocessings_is_refused(tmp_path: Path) -> None:
     odd = bundle_of(tmp_path / "odd.edge", (TensorSpec("photo", (1, 4, 6, 3), "uint8"),), Preprocessing(5, 6))
-    with pytest.raises(BundleError, match=r"expected one uint8 \(1, 5, 6, 3\), got uint8 \(1, 4, 6, 3\)"):
+    with pytest.raises(BundleError, match=r"expected images of 5x6 with 3 channels, got uint8 \(1, 4, 6, 3\)"):
         edgevision.load(odd)
 
 

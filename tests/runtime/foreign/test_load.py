@@ -196,3 +196,10 @@ def test_named_arrays_need_no_more_than_the_task(tmp_path: Path) -> None:
         np.testing.assert_allclose(
             found.run({"images": values})["scores"][0], foreign_models.probabilities(PIXELS), atol=1e-6
         )
+
+
+def test_numbers_turn_round_with_the_colours(tmp_path: Path) -> None:
+    with _load(tmp_path / "m.onnx", foreign_models.planar_onnx(), preprocess="torch", color="bgr") as found:
+        p = found.manifest.preprocessing
+        assert p is not None
+        assert (p.color, p.mean[0], p.scale[0]) == ("bgr", 103.53, 1 / 57.375)
