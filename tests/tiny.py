@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ LABELS = ("cat", "dog", "bird", "fish")
 SHAPE = (1, 8, 8, 3)
 PREPROCESSING = Preprocessing(8, 8, scale=(1 / 255, 1 / 255, 1 / 255))
 ENGINES = ("tflite", "onnx", "openvino")
+FOLDER = "EDGEVISION_TINY_MODELS"
 SUFFIX = {"tflite": "tflite", "onnx": "onnx", "openvino": "xml"}
 
 _random = np.random.default_rng(7)
@@ -53,10 +55,28 @@ def pixels(seed: int) -> NDArray[np.uint8]:
 
 @functools.cache
 def model(backend: str, dtype: str = "uint8", metadata: str | None = None) -> Files:
-    """The model for a backend; ``metadata`` is put where edgevision looks for its own description."""
+    """The model for a backend; ``metadata`` is put where edgevision looks for its own description.
+
+    Where nothing can make it (a board has its engine and no more), $EDGEVISION_TINY_MODELS is where ``save`` put it.
+    """
+    if metadata is None and backend != "null" and FOLDER in os.environ:
+        return _saved(Path(os.environ[FOLDER]), backend, dtype)
     factor = 255.0 if dtype == "uint8" else 1.0
     weights = (WEIGHTS / np.float32(factor)).astype(np.float32)
     return {"tflite": _tflite, "onnx": _onnx, "openvino": _openvino, "null": _null}[backend](dtype, weights, metadata)
+
+
+def save(folder: Path, backend: str, dtype: str) -> None:
+    """Writes the model into a folder for $EDGEVISION_TINY_MODELS."""
+    for kind, data in model(backend, dtype)._asdict().items():
+        if data is not None:
+            (folder / f"{backend}-{dtype}.{kind}").write_bytes(data)
+
+
+def _saved(folder: Path, backend: str, dtype: str) -> Files:
+    weights = folder / f"{backend}-{dtype}.weights"
+    made = (folder / f"{backend}-{dtype}.model").read_bytes()
+    return Files(made, weights.read_bytes() if weights.exists() else None)
 
 
 def _null(dtype: str, weights: NDArray[np.float32], metadata: str | None) -> Files:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from edgevision.runtime.errors import BackendError, MissingPackageError
+from edgevision.runtime.flatbuffer_check import check_whole
 from edgevision.runtime.providers import check_provider, not_there
 from edgevision.runtime.session import Session, checked_threads, engine_errors, import_engine
 from edgevision.runtime.spec import QuantParams, TensorSpec
@@ -46,6 +47,8 @@ class TfliteSession(Session):
         if weights is not None:
             raise BackendError("tflite models have no separate weights file", cure="leave weights out")
         engine = _engine()
+        if engine.name == "tflite-runtime":
+            check_whole(model)
         self._lock = threading.Lock()
         with engine_errors(engine.name, "load the model", "convert the model again"):
             self._interpreter = _interpreter(engine, model, count, provider)
