@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-all setup clean
+.PHONY: help demo test boards lint check-all setup clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -18,15 +18,19 @@ demo: $(STAMP)  ## Train on handwritten digits, convert, verify, measure; writes
 test: $(STAMP)  ## The fast tier: every test that is not marked slow
 	@$(PYTEST) -m "not slow"
 
+boards: $(STAMP)  ## As a Raspberry Pi 4, a Pi 5 and a Jetson, under emulation (Debian; a minute or two)
+	@$(BIN)/python -m tests.arm64
+
 lint: $(STAMP)  ## ruff, format, mypy strict, import order
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-check-all: $(STAMP)  ## Both tiers and lint, up to an hour
+check-all: $(STAMP)  ## Both tiers, every board and lint, up to an hour
 	@$(MAKE) --no-print-directory lint
 	@$(PYTEST) -m "slow or not slow"
+	@$(BIN)/python -m tests.arm64 --full
 
 setup: $(STAMP)  ## Make .venv with edgevision (editable), all extras and the developers' tools
 

@@ -127,6 +127,8 @@ if [ ! -e "$BASE/.complete" ]; then
   for number in 0 1 2 3; do
     printf 'processor\t: %s\nBogoMIPS\t: 108.00\nFeatures\t: %s\nCPU implementer\t: 0x41\nCPU architecture: 8\n' $number "$FEATURES"
     printf 'CPU variant\t: 0x0\nCPU part\t: %s\nCPU revision\t: 3\n\n' $PART
+    registers=$BASE/sys/devices/system/cpu/cpu$number/regs/identification
+    mkdir -p "$registers"; echo "0x00000000410f${PART#0x}3" > "$registers/midr_el1"
   done > "$BASE/proc/cpuinfo"
   printf 'Model\t\t: %s\n' "$MODEL" >> "$BASE/proc/cpuinfo"
   printf '%s\0' "$MODEL" > "$BASE/proc/device-tree/model"

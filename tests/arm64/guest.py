@@ -62,6 +62,8 @@ def main(folder: Path, out: Path, backend: str) -> None:
     facts: dict[str, Any] = {"host": host_description(), "numpy": np.__version__, "bundles": {}}
     arrays: dict[str, NDArray[Any]] = {}
     for path in sorted(folder.glob("*.edge")):
+        if all(artifact.format != backend for artifact in Bundle.open(path).manifest.artifacts):
+            continue
         with np.load(path.with_suffix(".npz")) as stored:
             arrays |= answers(path, stored["images"], backend)
         start = time.monotonic()

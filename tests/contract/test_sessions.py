@@ -64,7 +64,9 @@ def test_describes_what_runs(session: Session, backend: str) -> None:
     assert facts["backend"] == session.backend == backend
     assert facts["precision"] == ("none" if backend == "null" else "float32")
     assert facts["threads"] == 1
-    assert facts["delegated"] == (0 if backend == "null" else 0.5 if facts["provider"] == "CPU (XNNPACK)" else 1)
+    has_xnnpack = facts["provider"] == "CPU (XNNPACK)"
+    assert facts["delegated"] == {"null": 0, "tflite": 0.5 * has_xnnpack}.get(backend, 1)
+    assert has_xnnpack == (facts["engine"] == "ai-edge-litert") or facts["engine"] == "tflite-runtime"
     assert ("node_precisions" in facts) == (backend == "openvino")
     assert all(value for name, value in facts.items() if name != "delegated")
 
