@@ -51,7 +51,7 @@ fetch() { # ARCHITECTURE SUITE FOLDER PACKAGE...: unpacks the packages, with all
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || cannot "apt-get and dpkg-deb are needed"
   local keys=/usr/share/keyrings/debian-archive-keyring.gpg arch=$1 suite=$2 out=$3 apt=$CACHE/apt mirror deb; shift 3
   [ -e "$keys" ] || cannot "$keys is missing: apt-get install debian-archive-keyring"
-  mirror() { apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -m1 '/debian/\?$'; }
+  mirror() { apt-get indextargets --format '$(ORIGIN) $(REPO_URI)' 2>/dev/null | awk '/^Debian .*\/debian\/?$/ && !n++ { print $2 } END { exit !n }'; }
   mirror=$(mirror) || { [ "$(id -u)" = 0 ] && apt-get update -qq >&2 && mirror=$(mirror); } ||
     cannot "apt-get knows no Debian mirror: run apt-get update"
   rm -rf "$apt" "$out"; mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$out"; : > "$apt/status"

@@ -37,18 +37,24 @@ def main() -> int:
         (folder / "tiny").mkdir()
         missing = _set_up(boards, options.cache, folder)
         boards = [each for each in boards if each not in missing]
-        save_tiny_models(folder / "tiny")
-        for bundle in options.bundles:
-            take_bundle(folder, bundle)
-        if not options.bundles:
-            _make_bundles(folder, ["branched", "plain"] if options.full else ["branched"])
-        for extra in {each.backend for each in boards if each.extra != "tflite-legacy"}:
-            _ask_here(folder, extra)
-        wrong = _ask_all(boards, options, folder)
+        wrong = bool(boards) and _try_all(boards, options, folder)
     for board, reason in missing.items():
         print(f"NOT RUN: {board.key}: {reason}")
-    print("FAILED" if wrong else "SKIPPED: no board was tried" if not boards else "all boards agree")
-    return int(wrong or (bool(missing) and bool(os.environ.get("CI"))))
+    is_short = bool(missing) and bool(os.environ.get("CI"))
+    print("FAILED" if wrong or is_short else "SKIPPED, nothing was tried" if not boards else "all boards agree")
+    return int(wrong or is_short)
+
+
+def _try_all(boards: list[Board], options: argparse.Namespace, folder: Path) -> bool:
+    """Make what the boards are asked, ask all and this machine; whether anything is wrong."""
+    save_tiny_models(folder / "tiny")
+    for bundle in options.bundles:
+        take_bundle(folder, bundle)
+    if not options.bundles:
+        _make_bundles(folder, ["branched", "plain"] if options.full else ["branched"])
+    for backend in {each.backend for each in boards if each.extra != "tflite-legacy"}:
+        _ask_here(folder, backend)
+    return _ask_all(boards, options, folder)
 
 
 def _options() -> argparse.Namespace:
