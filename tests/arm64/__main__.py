@@ -31,7 +31,8 @@ from tests.arm64.bundles import save_tiny_models, take_bundle
 
 def main() -> int:
     options = _options()
-    boards = [each for each in (FULL if options.full else SMOKE) if options.only is None or each.name in options.only]
+    wanted = None if options.only is None else {*options.only, "x86"}  # what tflite-runtime is compared with
+    boards = [each for each in (FULL if options.full else SMOKE) if wanted is None or each.name in wanted]
     with tempfile.TemporaryDirectory(prefix="arm64-") as name:
         folder = Path(name)
         (folder / "tiny").mkdir()
@@ -71,6 +72,8 @@ def _options() -> argparse.Namespace:
 def _set_up(boards: list[Board], cache: Path, folder: Path) -> dict[Board, str]:
     """Fetch what is not there; boards that this machine cannot have, and why."""
     found = {board: set_up(board, cache, folder) for board in boards}
+    reasons = {board.extra: reason for board, reason in found.items() if board.name == "x86"}
+    found = {board: reason or reasons.get(board.extra, "") for board, reason in found.items()}
     return {board: reason for board, reason in found.items() if reason}
 
 
