@@ -132,6 +132,11 @@ def test_without_the_pass_the_weights_would_be_float(tmp_path: Path) -> None:
     assert not any(kernel.is_int8 for kernel in formats.of("onnx").kernels(tmp_path / "m.onnx"))
 
 
+def computing(graph: OnnxGraph) -> list[str]:
+    """Operators in any order; of the same model tf2onnx does not always leave as many of those that only reshape."""
+    return sorted(node.op_type for node in graph.nodes if node.op_type not in ("Reshape", "Squeeze"))
+
+
 @pytest.mark.parametrize("precision", ["int8", "float32"])
 def test_kernels_kept_away_from_tf2onnx_give_the_same_file(
     exported: Exported, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -142,7 +147,7 @@ def test_kernels_kept_away_from_tf2onnx_give_the_same_file(
     monkeypatch.setattr("edgevision.converters.formats.onnx.LARGE", 1)
     formats.of("onnx").export(Source(graph, ranges, tmp_path), tmp_path / "fed.onnx")
     usual, fed = OnnxGraph.read(exported.path("onnx", precision)), OnnxGraph.read(tmp_path / "fed.onnx")
-    assert sorted(node.op_type for node in fed.nodes) == sorted(node.op_type for node in usual.nodes)
+    assert computing(fed) == computing(usual)
     assert [item.name for item in fed.model.graph.input] == ["image"]
     names = {node.name for node in fed.nodes}
     assert {f"model/{op.name}" for op in graph if op.kind in ("Conv2D", "Dense")} <= names
