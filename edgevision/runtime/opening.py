@@ -115,15 +115,26 @@ def _measured(bundle: Bundle, wish: Wish, artifacts: list[Artifact]) -> list[tup
 def _first_that_holds(
     bundle: Bundle, plans: list[tuple[Artifact, Wish, str]], memory: HostMemory
 ) -> tuple[Artifact, Session]:
-    """Opens the candidates in turn until one gives its golden outputs; what was found out once is not tried again."""
+    """Opens the candidates in turn until one gives its golden outputs; what was found out once is not tried again.
+
+    A model that its engine refuses here is passed over too, unless it is the only one or a provider was asked for.
+    """
     from edgevision.runtime.golden import FIRST_USE_S, replay
 
     listed = any(entry.name == GOLDEN for entry in bundle.manifest.files)
     golden = Golden({}, {})
     failed: list[str] = []
+    refusals: list[BackendError] = []
     for artifact, wish, why in plans:
         verdict = memory.verdict(artifact.name, wish.provider)
-        session = _opened(bundle, artifact, wish, why) if verdict is None or verdict.passed else None
+        try:
+            session = _opened(bundle, artifact, wish, why) if verdict is None or verdict.passed else None
+        except BackendError as error:
+            if wish.provider is not None:
+                raise
+            refusals.append(error)
+            failed.append(f"{artifact.name}: {error.problem} ({error.got})")
+            continue
         if session is not None and verdict is None and listed:
             golden = golden if golden.inputs else bundle.golden()
             verdict = replay(session, bundle.manifest, artifact, golden, FIRST_USE_S)
@@ -137,5 +148,7 @@ def _first_that_holds(
             session.close()
         words = verdict.words if verdict else ""
         failed.append(f"{artifact.name}: golden outputs do not hold: {words}")
+    if len(refusals) == len(plans):
+        raise refusals[0]
     cure = f"see 'edgevision verify', or insist with artifact={plans[0][0].name!r}"
     raise BundleError("no model gives its golden outputs on this machine", got="; ".join(failed), cure=cure)

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 import edgevision
-from edgevision.runtime import host
+from edgevision.runtime import host, opening
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.choice import Wish
 from edgevision.runtime.errors import BackendError, BundleError
+from edgevision.runtime.manifest import Artifact
 from edgevision.runtime.opening import is_wanted
+from edgevision.runtime.session import Session
 from edgevision.runtime.tuning import candidates
 from edgevision.runtime.tuning import tune as module
 from edgevision.runtime.tuning.record import HostMemory, Trial, Tuning
@@ -187,6 +189,26 @@ def test_what_does_not_give_its_golden_outputs_is_passed_over(tmp_path: Path, ca
         assert predictor.describe()["artifact"] == "int8.tflite", "asked for by name"
     with pytest.raises(BundleError, match=r"golden outputs .*int8\.onnx"):
         edgevision.load(path, "onnx", "int8", 1)
+
+
+def test_what_an_engine_refuses_is_passed_over(tiny_bundle: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = opening.open_artifact
+    refused = {"int8.xml"}
+
+    def refusing(bundle: Bundle, artifact: Artifact, wish: Wish) -> Session:
+        if artifact.name in refused:
+            raise BackendError("openvino could not load the model", got="object is not initialized")
+        return opened(bundle, artifact, wish)
+
+    monkeypatch.setattr(opening, "open_artifact", refusing)
+    words = r"int8\.xml: openvino could not load the model \(object is not initialized\); float32\.xml runs"
+    with pytest.warns(UserWarning, match=words), edgevision.load(tiny_bundle, "openvino", tune=False) as predictor:
+        assert predictor.describe()["artifact"] == "float32.xml"
+    with pytest.raises(BackendError, match="not initialized"):
+        edgevision.load(tiny_bundle, "openvino", tune=False, provider="cpu")
+    refused.add("float32.xml")
+    with pytest.raises(BackendError, match="not initialized"):
+        edgevision.load(tiny_bundle, "openvino", tune=False)
 
 
 def test_nor_does_it_win_the_race(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
