@@ -8,16 +8,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import edgevision
+from edgevision.runtime.closing import Closing
 from edgevision.runtime.errors import BackendError
 
 _COMMAND = [sys.executable, "-m", "edgevision.benchmarks.worker"]
 
 
-class WorkerProcess:
+class WorkerProcess(Closing):
     """A running worker. As a context manager it never outlives its block.
 
     Attributes:
@@ -82,14 +82,6 @@ class WorkerProcess:
             got=got,
             cure="measure the other artifacts by name, or report it",
         )
-
-    def __enter__(self) -> WorkerProcess:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def environment() -> dict[str, str]:

@@ -88,23 +88,29 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
 
 
 def _from_array(array: NDArray[Any]) -> NDArray[np.uint8]:
-    got = f"{array.dtype} {array.shape}"
-    if array.dtype != np.uint8:
-        cure = "pass pixels 0..255: for values 0..1 use (image * 255).round().astype('uint8')"
-        raise ImageError("the image array has the wrong dtype", expected="uint8", got=got, cure=cure)
-    if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3):
-        cure = "move the channels last: image.transpose(1, 2, 0)"
-        raise ImageError("the image array has its channels first", expected="(H, W, 3)", got=got, cure=cure)
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3)) or 0 in array.shape:
-        cure = "drop an alpha channel with image[..., :3]; pass a list of images, not a batch"
-        raise ImageError(
-            "the image array has the wrong shape", expected="(H, W, 3), (H, W, 1) or (H, W)", got=got, cure=cure
-        )
+    if array.dtype != np.uint8 or array.ndim not in (2, 3) or array.shape[2:] not in ((), (1,), (3,)) or not array.size:
+        raise _bad_array(array)
     if array.ndim == 2:
         array = array[:, :, None]
     if array.shape[2] == 1:
         array = np.broadcast_to(array, (*array.shape[:2], 3))
     return np.ascontiguousarray(array)
+
+
+def _bad_array(array: NDArray[Any]) -> ImageError:
+    problem, expected, got = (
+        "the image array has the wrong",
+        "(H, W, 3), (H, W, 1) or (H, W)",
+        f"{array.dtype} {array.shape}",
+    )
+    if array.dtype != np.uint8:
+        cure = "pass pixels 0..255: for values 0..1 use (image * 255).round().astype('uint8')"
+        return ImageError(f"{problem} dtype", expected="uint8", got=got, cure=cure)
+    if array.ndim == 3 and array.shape[0] in (1, 3):
+        cure = "move the channels last: image.transpose(1, 2, 0)"
+        return ImageError("the image array has its channels first", expected="(H, W, 3)", got=got, cure=cure)
+    cure = "drop an alpha channel with image[..., :3]; pass a list of images, not a batch"
+    return ImageError(f"{problem} shape", expected=expected, got=got, cure=cure)
 
 
 def is_image(path: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.choice import Wish, choose
+from edgevision.runtime.closing import Closing
 from edgevision.runtime.errors import BundleError, EdgevisionError, ImageError, InputError
 from edgevision.runtime.foreign import FORMATS, Said
 from edgevision.runtime.heads import with_thresholds
@@ -18,8 +19,6 @@ from edgevision.runtime.tasks import task_of
 from edgevision.runtime.tensor_predictor import TensorPredictor, described
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
 
     from edgevision.runtime.foreign import AnyHead, AnyLabels
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from edgevision.runtime.stream import OnError, Stream
 
 
-class Predictor:
+class Predictor(Closing):
     """An image in, the task's result out. Safe to call from many threads at once.
 
     A call is exactly ``decode``, ``preprocess``, ``infer``, ``postprocess``, which can be timed one by one.
@@ -190,14 +189,6 @@ class Predictor:
     def close(self) -> None:
         """Lets go of the engine; calling afterwards is a BackendError."""
         self.session.close()
-
-    def __enter__(self) -> Predictor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def load(

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from edgevision.runtime.closing import Closing
 from edgevision.runtime.errors import BackendError, EdgevisionError, InputError, MissingPackageError, TensorError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from numpy.typing import NDArray
 
     from edgevision.runtime.spec import QuantParams, TensorSpec
 
-AnySession = TypeVar("AnySession", bound="Session")
 
-
-class Session(ABC):
+class Session(Closing):
     """A model loaded into an engine. Safe to run from many threads at once.
 
     A backend is a constructor ``(model, *, weights=None, threads=None, provider=None)`` that ends in
@@ -118,16 +115,8 @@ class Session(ABC):
             self._closed = True
             self._close()
 
-    def _close(self) -> None:  # noqa: B027 - an engine with nothing to drop leaves it
+    def _close(self) -> None:
         """Drops what the engine holds."""
-
-    def __enter__(self: AnySession) -> AnySession:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _checked(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         if type(feeds) is dict and len(feeds) == len(self._fed) and all(_fits(feeds, *fed) for fed in self._fed):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
+from edgevision.runtime.closing import Closing
 from edgevision.runtime.errors import EdgevisionError, ImageError, InputError
 from edgevision.runtime.inputs import FramesInput
 from edgevision.runtime.line import Line
 from edgevision.runtime.sources import Frame, Source, open_source
+from edgevision.runtime.window import SlidingWindow
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from edgevision.runtime.predictor import Predictor
     from edgevision.runtime.sources import AnySource
 
@@ -50,7 +49,7 @@ class _Prepared(NamedTuple):
     size: tuple[int, int]
 
 
-class Stream(Iterator[StreamResult]):
+class Stream(Closing, Iterator[StreamResult]):
     """Results in the order of their frames. Closes itself at the end, on an error, on Ctrl-C and when dropped.
 
     Attributes:
@@ -90,14 +89,6 @@ class Stream(Iterator[StreamResult]):
         if not self._line.stopped.is_set():  # never begun
             self._line.stopped.set()
             self.source.close()
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 _Answer = tuple[Frame, Any, int]  # frame, result, dropped so far
@@ -162,33 +153,21 @@ def _paced(frames: Iterator[Frame | ImageError], line: Line) -> Iterator[Frame |
 
 
 def _prepared(predictor: Predictor, frames: Iterable[Frame | ImageError]) -> Iterator[_Prepared | ImageError]:
-    prepare: Any = _Windows(predictor.form) if isinstance(predictor.form, FramesInput) else _prepare
+    form = predictor.form
+    window = SlidingWindow(form) if isinstance(form, FramesInput) else None
     for frame in frames:
-        item = frame if isinstance(frame, ImageError) else _guarded(frame, prepare, predictor, frame)
+        item = frame if isinstance(frame, ImageError) else _guarded(frame, _prepare, predictor, frame, window)
         if item is not None:
             yield item
 
 
-def _prepare(predictor: Predictor, frame: Frame) -> _Prepared:
-    """The first half of a predictor's call."""
-    decoded = predictor.decode(frame.image)
-    return _Prepared(frame, predictor.preprocess(decoded), predictor.form.size(decoded))
-
-
-class _Windows:
-    """The first half for models of a window of frames: the last ones, each prepared once."""
-
-    def __init__(self, form: FramesInput) -> None:
-        self._form, self._last = form, deque[Any](maxlen=form.frames)
-
-    def __call__(self, predictor: Predictor, frame: Frame) -> _Prepared | None:
-        """None until the first window is full."""
-        decoded = self._form.decode_frame(frame.image)
-        self._last.append(self._form.prepared(decoded))
-        if len(self._last) < self._form.frames:
-            return None
-        height, width = decoded.shape[:2]
-        return _Prepared(frame, self._form.window(list(self._last)), (height, width))
+def _prepare(predictor: Predictor, frame: Frame, window: SlidingWindow | None) -> _Prepared | None:
+    """The first half of a predictor's call; None until a window of frames is full."""
+    if window is None:
+        decoded = predictor.decode(frame.image)
+        return _Prepared(frame, predictor.preprocess(decoded), predictor.form.size(decoded))
+    found = window.add(frame.image)
+    return None if found is None else _Prepared(frame, *found)
 
 
 def _inferred(

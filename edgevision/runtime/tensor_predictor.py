@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edgevision.runtime.closing import Closing
 from edgevision.runtime.errors import EdgevisionError, InputError
 from edgevision.runtime.inputs import input_form
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from numpy.typing import NDArray
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from edgevision.runtime.spec import TensorSpec
 
 
-class TensorPredictor:
+class TensorPredictor(Closing):
     """A model with inputs and outputs of any kind. Safe to call from many threads at once.
 
     Attributes:
@@ -78,14 +78,6 @@ class TensorPredictor:
     def close(self) -> None:
         """Lets go of the engine; calling afterwards is a BackendError."""
         self.session.close()
-
-    def __enter__(self) -> TensorPredictor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def described(artifact: Artifact, manifest: Manifest, session: Session) -> dict[str, Any]:

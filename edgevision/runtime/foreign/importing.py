@@ -76,8 +76,15 @@ def import_model(
         OutputExistsError: ``out`` exists and may not be replaced.
     """
     check_target(Path(out), force=force)
-    fixed = {"task": task, "preprocess": preprocess, "labels": labels, "head": head, "color": color, "scores": scores}
-    said = Said(**fixed, changes=changes or {})  # type: ignore[arg-type]
+    said = Said(
+        task=task,
+        preprocess=preprocess,
+        labels=labels,
+        head=head,
+        color=color,
+        scores=scores,
+        changes=changes or {},
+    )
     manifest, session, parts = open_described(Path(model), Wish(), said)
     with session:
         _check_fit(manifest, session)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +14,9 @@ from edgevision.runtime.inputs import FramesInput
 from edgevision.runtime.results.classification import Classification
 from edgevision.runtime.tasks.classification import scores_from
 from edgevision.runtime.tasks.task import Outputs, Task, misfit
+from edgevision.runtime.window import SlidingWindow
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from edgevision.runtime.images import ImageSource
     from edgevision.runtime.manifest import Manifest
     from edgevision.runtime.predictor import Predictor
@@ -63,10 +61,7 @@ class FrameWindow:
         if not isinstance(form, FramesInput):
             raise InputError("the model takes no frames", expected="task sequence", got=predictor.manifest.task)
         check_count("every", every)
-        self.frames = form.frames
-        self._predictor, self._form, self._every = predictor, form, every
-        self._kept: deque[NDArray[Any]] = deque(maxlen=form.frames)
-        self._missing = form.frames
+        self.frames, self._predictor, self._window = form.frames, predictor, SlidingWindow(form, every)
 
     def __call__(self, frame: ImageSource) -> Classification | None:
         """Takes the next frame; the class of the window that it completes, None when it completes none.
@@ -74,12 +69,9 @@ class FrameWindow:
         Raises:
             ImageError: The frame cannot be used; the window stays as it was.
         """
-        image = self._form.decode_frame(frame)
-        self._kept.append(self._form.prepared(image))
-        self._missing -= 1
-        if self._missing > 0:
+        window = self._window.add(frame)
+        if window is None:
             return None
-        self._missing = self._every
-        outputs = self._predictor.infer(self._form.window(self._kept))
-        found: Classification = self._predictor.postprocess(outputs, image.shape[:2])
+        feeds, size = window
+        found: Classification = self._predictor.postprocess(self._predictor.infer(feeds), size)
         return found
