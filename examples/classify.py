@@ -2,7 +2,7 @@
 
     python classify.py NAME.edge FOLDER [--csv answers.csv]
 
-pip install 'edgevision[openvino,jpeg]' is often the fastest on x86. The bundle knows how to prepare a photo.
+pip install 'edgevision[openvino,fast]' is often the fastest on x86. The bundle knows how to prepare a photo.
 """
 
 from __future__ import annotations

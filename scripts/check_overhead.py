@@ -1,12 +1,12 @@
 """What a prediction costs beside the bare engine: the same engine object, called directly and through a predictor.
 
-    python scripts/check_overhead.py NAME.edge [--tiny TINY.edge] [--image FILE.jpg] [--rounds 60]
+    python scripts/check_overhead.py NAME.edge [--tiny TINY.edge] [--image FILE.jpg] [--rounds 60] [--pillow]
 
 Of every int8 model of NAME.edge (MobileNetV2-224 is what the limits are for) whose engine is installed, one thread:
 
 - array: a uint8 array at the model's size; predictor / bare call, at most 1.08.
 - file: a JPEG (1280x720 unless given) to the result; predictor / (Pillow's decoder + the same resize + bare call), at
-  most 1.05, and with the extra "jpeg" 0.7.
+  most 1.05, and with the extra "fast" 0.7. ``--pillow`` measures as if the extra were not installed.
 - tiny: the same as array on TINY.edge (a CNN for 32x32 pixels) in microseconds more than the bare call, at most 40.
 - import: what ``edgevision.load`` imports on top of numpy, Pillow and the engine, in fresh processes; at most 60 ms and
   8 MB.
@@ -18,7 +18,7 @@ Exit code 1 when a limit is not kept.
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import statistics
 import sys
 import tempfile
@@ -34,6 +34,8 @@ from PIL import Image
 import edgevision
 from edgevision.runtime.backends import is_installed
 from edgevision.runtime.bundle import Bundle
+from edgevision.runtime.jpeg import decodes_fast
+from edgevision.runtime.resizer import fast_bilinear
 from edgevision.runtime.session import Session
 from edgevision.runtime.synthetic import synthetic_pixels
 
@@ -65,7 +67,10 @@ def main() -> int:
     parser.add_argument("--tiny", type=Path, metavar="TINY.edge")
     parser.add_argument("--image", type=Path, metavar="FILE.jpg")
     parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--pillow", action="store_true")
     options = parser.parse_args()
+    if options.pillow:
+        sys.modules.update(simplejpeg=None, kornia_rs=None)
     with tempfile.TemporaryDirectory() as folder:
         image = options.image or made_photo(Path(folder) / "photo.jpg")
         kept = [big(options.bundle, name, image, options.rounds) for name in artifacts(options.bundle)]
@@ -100,7 +105,7 @@ def big(path: Path, name: str, image: Path, rounds: int) -> bool:
 
         array = compared(lambda: predictor(pixels), lambda: bare(pixels[None]), rounds)
         file = compared(lambda: predictor(image), plain, rounds)
-    limit = FAST_FILE if importlib.util.find_spec("simplejpeg") else FILE
+    limit = FAST_FILE if decodes_fast() and fast_bilinear() else FILE
     return said(f"{name} array", array, ARRAY) & said(f"{name} file", file, limit)
 
 

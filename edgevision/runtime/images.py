@@ -9,19 +9,28 @@ import importlib
 import io
 import os
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
 from edgevision.runtime.errors import ImageError
 from edgevision.runtime.jpeg import damage
-from edgevision.runtime.strips import upright_rgb
+from edgevision.runtime.strips import loaded, upright_rgb
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
     ImageSource = str | os.PathLike[str] | bytes | bytearray | memoryview | Image | NDArray[np.uint8]
+
+Got = TypeVar("Got", covariant=True)
+
+
+class _Load(Protocol[Got]):
+    """What takes an opened image the rest of the way."""
+
+    def __call__(self, image: Image, jpeg: bytes | None = None, *, ours: bool = True) -> Got: ...
+
 
 #: More pixels than this are refused before they are decoded: a small file can claim to hold gigabytes.
 MAX_PIXELS = 50_000_000
@@ -76,14 +85,31 @@ def decode(source: ImageSource) -> NDArray[np.uint8]:
     Raises:
         ImageError: The file is missing, empty, truncated, no image or too large, or the array is not as above.
     """
+    return _decoded(source, upright_rgb)
+
+
+def read(source: ImageSource) -> NDArray[np.uint8] | Image:
+    """The same as ``decode``, to be used at once: by ``preprocess.resize``.
+
+    Returns:
+        What ``decode`` does, but perhaps in memory that this thread's next call overwrites, or a Pillow image (RGB,
+        decoded, upright).
+
+    Raises:
+        ImageError: As ``decode``.
+    """
+    return _decoded(source, loaded)
+
+
+def _decoded(source: ImageSource, load: _Load[Got]) -> NDArray[np.uint8] | Got:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, (str, os.PathLike)):
-        return _from_path(Path(os.fsdecode(source)))
+        return _from_path(Path(os.fsdecode(source)), load)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_file(io.BytesIO(source), "the image")
+        return _from_file(io.BytesIO(source), "the image", load)
     if hasattr(source, "getexif") and hasattr(source, "convert"):
-        return _from_pil(source, "the image", ours=False)
+        return _from_pil(source, "the image", load, ours=False)
     raise ImageError("the image is of an unusable type", expected=_ACCEPTED, got=type(source).__name__)
 
 
@@ -120,7 +146,7 @@ def is_image(path: Path) -> bool:
     return _kind(head) is not None or path.suffix.lower() in SUFFIXES
 
 
-def _from_path(path: Path) -> NDArray[np.uint8]:
+def _from_path(path: Path, load: _Load[Got]) -> Got:
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -131,7 +157,7 @@ def _from_path(path: Path) -> NDArray[np.uint8]:
         if size > MAX_BYTES:
             raise ImageError(f"{path} is too large", expected=f"at most {MAX_BYTES} bytes", got=f"{size} bytes")
         with path.open("rb") as file:
-            return _from_file(file, str(path))
+            return _from_file(file, str(path), load)
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist", expected="an image file", cure="check the path") from None
     except (OSError, ValueError) as error:
@@ -140,7 +166,7 @@ def _from_path(path: Path) -> NDArray[np.uint8]:
         raise ImageError(f"{path} cannot be read", got=str(error), cure="check the path and its permissions") from error
 
 
-def _from_file(file: IO[bytes], name: str) -> NDArray[np.uint8]:
+def _from_file(file: IO[bytes], name: str, load: _Load[Got]) -> Got:
     head = file.read(_HEAD)
     if not head:
         raise ImageError(f"{name} is empty", expected="an image file", got="0 bytes", cure=_CURE)
@@ -155,7 +181,7 @@ def _from_file(file: IO[bytes], name: str) -> NDArray[np.uint8]:
         what = f"a readable {kind[0]} image" if kind else "an image"
         got = _reason(error) if kind else f"a file that starts with {head[:12]!r}"
         raise ImageError(f"{name} is not {what}", expected=_FORMATS, got=got, cure=_CURE) from error
-    return _from_pil(image, name, jpeg)
+    return _from_pil(image, name, load, jpeg)
 
 
 def _kind(head: bytes) -> tuple[str, str] | None:
@@ -176,10 +202,10 @@ def _opened(file: IO[bytes], kind: tuple[str, str] | None) -> Image:
     return factory(file, "")
 
 
-def _from_pil(image: Image, name: str, jpeg: bytes | None = None, *, ours: bool = True) -> NDArray[np.uint8]:
+def _from_pil(image: Image, name: str, load: _Load[Got], jpeg: bytes | None = None, *, ours: bool = True) -> Got:
     _refuse_bomb(image, name)
     try:
-        return upright_rgb(image, jpeg, ours=ours)
+        return load(image, jpeg, ours=ours)
     except ImageError:
         raise
     except Exception as error:

@@ -13,6 +13,7 @@ from edgevision.runtime import images
 from edgevision.runtime.encoding import PixelEncoding
 from edgevision.runtime.errors import BundleError, ImageError, InputError, TensorError
 from edgevision.runtime.preprocess import resize
+from edgevision.runtime.sampling import size_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +45,11 @@ class InputForm(ABC):
     def size(self, decoded: Any) -> tuple[int, int]:
         """Height and width of the source, pixels; (0, 0) where it is no image."""
 
+    def feeds(self, source: Any) -> tuple[Feeds, tuple[int, int]]:
+        """Both stages at once, to the same values, and the size."""
+        decoded = self.decode(source)
+        return self.preprocess(decoded), self.size(decoded)
+
 
 class ImageInput(InputForm):
     """One image: uint8 (H, W, 3), RGB, to (1, height, width, channels) or another layout (``PixelEncoding``)."""
@@ -59,12 +65,21 @@ class ImageInput(InputForm):
 
     def preprocess(self, decoded: Any) -> Feeds:
         """Stage 2: to the input by name."""
-        return {self._name: self._encode(resize(decoded, self._preprocessing))[None]}
+        return {self._name: self._encode(resize(decoded, self._preprocessing, fast=True))[None]}
 
     def size(self, decoded: Any) -> tuple[int, int]:
         """Height and width of the image, pixels."""
-        height, width = decoded.shape[:2]
-        return height, width
+        return size_of(decoded)
+
+    def feeds(self, source: Any) -> tuple[Feeds, tuple[int, int]]:
+        """Both stages at once, with no copy in between."""
+        if _is_decoded(source):
+            return super().feeds(source)
+        found = images.read(source)
+        feeds = self.preprocess(found)
+        if isinstance(found, np.ndarray) and np.may_share_memory(found, feeds[self._name]):
+            feeds = {self._name: feeds[self._name].copy()}  # of the model's size: what read returns is not ours to keep
+        return feeds, size_of(found)
 
 
 class FramesInput(InputForm):
@@ -98,7 +113,7 @@ class FramesInput(InputForm):
 
     def prepared(self, frame: NDArray[np.uint8]) -> NDArray[Any]:
         """One decoded frame as it stands in the window."""
-        return self._encode(resize(frame, self._preprocessing))
+        return self._encode(resize(frame, self._preprocessing, fast=True))
 
     def window(self, prepared: Sequence[NDArray[Any]]) -> Feeds:
         """Prepared frames as the model's input."""

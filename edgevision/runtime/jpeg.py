@@ -49,8 +49,13 @@ def damage(data: bytes) -> str:
             at = found.start() if found else len(data)
 
 
+def decodes_fast() -> bool:
+    """Whether ``decode_fast`` has a decoder."""
+    return _simplejpeg() is not None
+
+
 def decode_fast(data: bytes, buffer: Any = None) -> NDArray[np.uint8] | None:
-    """Pixels of a grey or colour JPEG by simplejpeg (the extra ``jpeg``), the very ones that Pillow gives.
+    """Pixels of a grey or colour JPEG by simplejpeg (the extra ``fast``), the very ones that Pillow gives.
 
     The slow, exact transform and chroma upsampling are asked for, at full size: scaling while decoding changes pixels.
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Predictor(Closing):
     """An image in, the task's result out. Safe to call from many threads at once.
 
-    A call is exactly ``decode``, ``preprocess``, ``infer``, ``postprocess``, which can be timed one by one.
+    A call gives what ``decode``, ``preprocess``, ``infer`` and ``postprocess`` give, which can be timed one by one.
 
     ============================ ==================================== ==========================================
     task                         takes                                gives
@@ -99,8 +99,8 @@ class Predictor(Closing):
         return self._one(source)
 
     def _one(self, source: Any) -> Any:
-        decoded = self.decode(source)
-        return self.postprocess(self.infer(self.preprocess(decoded)), self.form.size(decoded))
+        feeds, size = self.form.feeds(source)
+        return self.postprocess(self.infer(feeds), size)
 
     def _numbered(self, source: ImageSource, number: int, total: int) -> Any:
         try:

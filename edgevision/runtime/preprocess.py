@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from edgevision.runtime.errors import ImageError
-from edgevision.runtime.sampling import sample
+from edgevision.runtime.sampling import sample, size_of, to_array
 from edgevision.runtime.spec import ColorOrder, Preprocessing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from edgevision.runtime.sampling import Pixels
 
 
 class Area(NamedTuple):
@@ -76,7 +78,7 @@ def geometry(size: tuple[int, int], p: Preprocessing) -> Geometry:
     return Geometry(size, Area(0, 0, rows, columns), whole)
 
 
-def resize(image: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
+def resize(image: Pixels, p: Preprocessing, *, fast: bool = False) -> NDArray[np.uint8]:
     """The image at the size and in the colours of the model's input; no arithmetic on values but the resampling.
 
     "stretch" ignores the aspect ratio. "crop" cuts the largest centred box of the input's aspect ratio (whole
@@ -84,25 +86,26 @@ def resize(image: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
     (rounded to whole pixels), centred on ``p.fill``.
 
     Args:
-        image: uint8 (H, W, 3), RGB, as ``images.decode`` gives it.
+        image: uint8 (H, W, 3), RGB, as ``images.decode`` gives it, or a Pillow image, as ``images.read`` may give it.
         p: The model's preprocessing.
+        fast: See ``sampling.sample``. Without it the pixels are the same on every machine.
 
     Returns:
         uint8 (p.height, p.width, p.channels) in ``p.color`` order, C-contiguous.
 
     Raises:
-        ImageError: ``image`` is not uint8 (H, W, 3).
+        ImageError: ``image`` is an array but not uint8 (H, W, 3).
     """
-    if image.shape == (p.height, p.width, 3) and p.color == "rgb" and image.dtype == np.uint8:
-        return image if image.flags.c_contiguous else np.ascontiguousarray(image)
-    _check(image, "uint8 (H, W, 3)", image.ndim == 3 and image.shape[-1] == 3 and 0 not in image.shape)
+    if isinstance(image, np.ndarray):
+        if image.shape == (p.height, p.width, 3) and p.color == "rgb" and image.dtype == np.uint8:
+            return image if image.flags.c_contiguous else np.ascontiguousarray(image)
+        _check(image, "uint8 (H, W, 3)", image.ndim == 3 and image.shape[-1] == 3 and 0 not in image.shape)
     pixels = _luma(image) if p.color == "gray" else image
+    if p.resize == "letterbox":
+        return _ordered(_letterbox(pixels, p, fast), p)
     if p.resize == "crop":
-        top, left, height, width = geometry(image.shape[:2], p).source
-        pixels = pixels[top : top + height, left : left + width]
-    elif p.resize == "letterbox":
-        return _ordered(_letterbox(pixels, p), p)
-    return _ordered(sample(pixels, p.height, p.width, p.interpolation, p.antialias), p)
+        pixels = _cropped(pixels, geometry(size_of(image), p).source)
+    return _ordered(sample(pixels, p.height, p.width, p.interpolation, p.antialias, fast), p)
 
 
 def normalize(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.float32]:
@@ -164,17 +167,27 @@ def _check(array: Any, expected: str, right: bool) -> None:
         raise ImageError("the pixels are not usable", expected=expected, got=f"{array.dtype} {array.shape}", cure=cure)
 
 
-def _luma(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """ITU-R 601-2 luma, (H, W, 1)."""
+def _cropped(image: Pixels, area: Area) -> Pixels:
+    top, left, height, width = area
+    if isinstance(image, np.ndarray):
+        return image[top : top + height, left : left + width]
+    return image.crop((left, top, left + width, top + height))
+
+
+def _luma(image: Pixels) -> Pixels:
+    """ITU-R 601-2 luma, (H, W, 1) or a Pillow image."""
     from PIL import Image
 
-    return np.asarray(Image.fromarray(image).convert("L"))[:, :, None]
+    if not isinstance(image, np.ndarray):
+        return image.convert("L")
+    return to_array(Image.fromarray(image).convert("L"))
 
 
-def _letterbox(pixels: NDArray[np.uint8], p: Preprocessing) -> NDArray[np.uint8]:
-    top, left, height, width = geometry(pixels.shape[:2], p).target
+def _letterbox(pixels: Pixels, p: Preprocessing, fast: bool) -> NDArray[np.uint8]:
+    top, left, height, width = geometry(size_of(pixels), p).target
     out = np.full((p.height, p.width, p.channels), p.fill, np.uint8)
-    out[top : top + height, left : left + width] = sample(pixels, height, width, p.interpolation, p.antialias)
+    found = sample(pixels, height, width, p.interpolation, p.antialias, fast)
+    out[top : top + height, left : left + width] = found
     return out
 
 

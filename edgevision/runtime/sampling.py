@@ -7,34 +7,75 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgevision.runtime.resizer import fast_bilinear
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL.Image import Image
 
     from edgevision.runtime.spec import Interpolation
+
+    Pixels = NDArray[np.uint8] | Image
 
 _RADIUS = {"bilinear": 1, "bicubic": 2, "lanczos": 3}
 
 
+def size_of(image: Pixels) -> tuple[int, int]:
+    """Rows and columns."""
+    return (image.shape[0], image.shape[1]) if isinstance(image, np.ndarray) else (image.height, image.width)
+
+
+def to_array(image: Pixels) -> NDArray[np.uint8]:
+    """uint8 (H, W, C)."""
+    array = np.asarray(image)
+    return array[:, :, None] if array.ndim == 2 else array
+
+
 def sample(
-    pixels: NDArray[np.uint8], height: int, width: int, interpolation: Interpolation, antialias: bool
+    image: Pixels,
+    height: int,
+    width: int,
+    interpolation: Interpolation,
+    antialias: bool,
+    fast: bool = False,
 ) -> NDArray[np.uint8]:
-    """All of ``pixels``, uint8 (H, W, C) with C 1 or 3, resampled to uint8 (height, width, C).
+    """All of ``image`` resampled to uint8 (height, width, C).
 
     Pixel centres lie at half coordinates. Without ``antialias`` a shrink samples the kernel at its own width, as
     ``tf.image.resize`` does by default; enlarging is the same either way.
+
+    Args:
+        image: uint8 (H, W, C) with C 1 or 3, or a Pillow image of mode "L" or "RGB".
+        height: Wanted rows.
+        width: Wanted columns.
+        interpolation: The kernel.
+        antialias: Whether a shrink widens the kernel.
+        fast: Whether ``resizer.fast_bilinear`` may take the place of Pillow: for RGB, within one grey level.
     """
-    rows, columns = pixels.shape[:2]
+    rows, columns = size_of(image)
     if (rows, columns) == (height, width):
-        return pixels
+        return to_array(image)
     shrinks = height < rows or width < columns
     if shrinks and not antialias and interpolation != "nearest":
-        return _plain(pixels, height, width, interpolation)
+        return _plain(to_array(image), height, width, interpolation)
+    if (
+        fast
+        and interpolation == "bilinear"
+        and (resizer := fast_bilinear())
+        and (pixels := to_array(image)).shape[2] == 3
+    ):
+        return resizer(np.ascontiguousarray(pixels), height, width)
+    if isinstance(image, np.ndarray):
+        image = _to_image(image)
+    from PIL.Image import Resampling
+
+    return to_array(image.resize((width, height), Resampling[interpolation.upper()]))
+
+
+def _to_image(pixels: NDArray[np.uint8]) -> Image:
     from PIL import Image
 
-    flat = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
-    method = Image.Resampling[interpolation.upper()]
-    resized = Image.fromarray(np.ascontiguousarray(flat)).resize((width, height), method)
-    return np.asarray(resized).reshape(height, width, pixels.shape[2])
+    return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
 
 
 def _plain(pixels: NDArray[np.uint8], height: int, width: int, interpolation: str) -> NDArray[np.uint8]:

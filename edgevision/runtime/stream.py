@@ -163,10 +163,7 @@ def _prepared(predictor: Predictor, frames: Iterable[Frame | ImageError]) -> Ite
 
 def _prepare(predictor: Predictor, frame: Frame, window: SlidingWindow | None) -> _Prepared | None:
     """The first half of a predictor's call; None until a window of frames is full."""
-    if window is None:
-        decoded = predictor.decode(frame.image)
-        return _Prepared(frame, predictor.preprocess(decoded), predictor.form.size(decoded))
-    found = window.add(frame.image)
+    found = predictor.form.feeds(frame.image) if window is None else window.add(frame.image)
     return None if found is None else _Prepared(frame, *found)
 
 

@@ -29,6 +29,7 @@ _COLUMNS = 64
 _LARGE = 1 << 23
 
 _switch = threading.Lock()
+_thread = threading.local()
 
 _ORIENTATION_TAG = 0x0112
 
@@ -44,6 +45,32 @@ _UPRIGHT = {
     7: ("TRANSVERSE", True, True),
     8: ("ROTATE_90", False, True),
 }
+
+
+def loaded(image: Image, jpeg: bytes | None = None, *, ours: bool = True) -> NDArray[np.uint8] | Image:
+    """The pixels of ``upright_rgb`` to be read at once, without a copy where that can be.
+
+    Returns:
+        Of a small upright image one of: uint8 (H, W, 3) in memory that the next call of this thread overwrites; the
+        image itself, decoded, when it is RGB as it is. Of any other what ``upright_rgb`` returns.
+    """
+    if image.mode not in ("RGB", "L") or image.width * image.height >= _LARGE or _orientation(image) != 1:
+        return upright_rgb(image, jpeg, ours=ours)
+    pixels = decode_fast(jpeg, _scratch(image.width * image.height * 3)) if jpeg is not None else None
+    if pixels is not None:
+        return pixels
+    if image.mode != "RGB":
+        return upright_rgb(image, ours=ours)
+    _load(image)
+    return image
+
+
+def _scratch(size: int) -> memoryview:
+    """This thread's own memory, used again: fresh pages for a photo of 1280x720 cost as much as decoding it."""
+    kept: bytearray | None = getattr(_thread, "scratch", None)
+    if kept is None or len(kept) < size:
+        kept = _thread.scratch = bytearray(size)
+    return memoryview(kept)[:size]
 
 
 def upright_rgb(image: Image, jpeg: bytes | None = None, *, ours: bool = True) -> NDArray[np.uint8]:

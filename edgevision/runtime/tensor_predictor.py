@@ -69,7 +69,7 @@ class TensorPredictor(Closing):
         if self.manifest.preprocessing is None:
             names = ", ".join(f"{spec.name} {spec.dtype} {spec.shape}" for spec in self.session.inputs)
             raise InputError("the model takes no image", expected=names, cure="call run({name: array})")
-        return self.run(self._form.preprocess(self._form.decode(source)))
+        return self.run(self._form.feeds(source)[0])
 
     def describe(self) -> dict[str, Any]:
         """What runs: the artifact, and the session's engine, version, provider, precision and threads."""

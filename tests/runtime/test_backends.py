@@ -62,11 +62,12 @@ def test_asking_what_is_installed_imports_no_engine() -> None:
 
 @pytest.mark.parametrize("backend", tiny.ENGINES)
 def test_an_engine_that_is_not_installed(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny.model(backend)  # made with the engine's own package
     uninstall(backend, monkeypatch)
     assert not is_installed(backend)
     assert installed()[backend] is None
     with pytest.raises(MissingPackageError) as caught:
-        open_session(backend, *tiny.model(backend))
+        open_session(backend, *model)
     assert isinstance(caught.value, ImportError)
     assert PACKAGES[backend] in str(caught.value)
     assert f"pip install 'edgevision[{backend}]'" in str(caught.value)
@@ -74,6 +75,7 @@ def test_an_engine_that_is_not_installed(backend: str, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("backend", tiny.ENGINES)
 def test_an_engine_whose_libraries_are_broken(backend: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = tiny.model(backend)
     uninstall(backend, monkeypatch)
     module = MODULES[backend][0]
     for name in list(sys.modules):
@@ -84,7 +86,7 @@ def test_an_engine_whose_libraries_are_broken(backend: str, monkeypatch: pytest.
     (broken / "__init__.py").write_text("raise ImportError('libwhatever.so.1: cannot open shared object file')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BackendError, match="libwhatever") as caught:
-        open_session(backend, *tiny.model(backend))
+        open_session(backend, *model)
     assert not isinstance(caught.value, MissingPackageError)
     assert "reinstall" in caught.value.cure
 

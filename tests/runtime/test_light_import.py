@@ -36,15 +36,15 @@ print(json.dumps({{"tops": tops, "all": sorted(sys.modules)}}))
 
 _ENGINE_ALONE = "sys.modules['openvino_telemetry'] = None\nimport {module}\ndel sys.modules['openvino_telemetry']"
 
-# Without the extra for JPEG, whatever this machine has.
+# Without the extra ``fast``, whatever this machine has.
 _PREDICT = """
-sys.modules["simplejpeg"] = None
+sys.modules["simplejpeg"] = sys.modules["kornia_rs"] = None
 import edgevision
 with edgevision.load(sys.argv[1], {backend!r}) as predictor:
     result = predictor(sys.argv[2])
 assert predictor.describe()["backend"] == {backend!r}
 assert len(result.scores) == 4
-del sys.modules["simplejpeg"]
+del sys.modules["simplejpeg"], sys.modules["kornia_rs"]
 """
 
 

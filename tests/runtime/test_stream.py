@@ -64,14 +64,11 @@ class Slow:
 
     def __init__(self, infer_s: float = 0.0, preprocess_s: float = 0.0) -> None:
         self.infer_s, self.preprocess_s = infer_s, preprocess_s
-        self.form = SimpleNamespace(size=lambda decoded: decoded.shape[:2])
+        self.form = SimpleNamespace(feeds=self.feeds)
 
-    def decode(self, image: Any) -> Any:
-        return image
-
-    def preprocess(self, image: Any) -> Any:
+    def feeds(self, image: Any) -> Any:
         time.sleep(self.preprocess_s)
-        return image
+        return image, image.shape[:2]
 
     def infer(self, feeds: Any) -> Any:
         time.sleep(self.infer_s)
