@@ -79,6 +79,11 @@ class Slow:
         return int(outputs.flat[0])
 
 
+@pytest.fixture(params=[2, 4], autouse=True)
+def _cpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevision.runtime.stream.available_cpus", lambda: request.param)
+
+
 def run(predictor: Any, source: Any, **options: Any) -> Stream:
     return Stream(predictor, source, **options)
 
