@@ -24,6 +24,7 @@ from edgevision.runtime.golden import feeds
 from edgevision.runtime.opening import open_artifact
 from edgevision.runtime.session import Session
 from edgevision.runtime.tuning.candidates import providers, thread_counts
+from edgevision.runtime.tuning.race import REST_S
 from edgevision.runtime.tuning.record import Trial
 from edgevision.runtime.tuning.tune import tune
 
@@ -62,6 +63,7 @@ def grid(bundle: Bundle, rounds: int) -> dict[str, float]:
     for turn in range(rounds):
         for place in range(len(opened)):
             label, session, calls, warm = opened[(place + turn) % len(opened)]
+            time.sleep(REST_S)
             _run(bundle, golden, session, warm)
             samples[label].append(_run(bundle, golden, session, calls))
     for _, session, *_ in opened:

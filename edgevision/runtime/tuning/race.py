@@ -19,6 +19,8 @@ Clock = Callable[[], float]
 SAMPLE_S = 0.002
 #: Seconds of unrecorded calls before a sample: caches come back, and the threads of who ran before go to sleep.
 WARM_S = 0.0015
+#: Seconds of rest before that: what still spins has stopped, and the scheduler puts waking threads on idle processors.
+REST_S = 0.005
 #: A call of this many seconds brings the caches back by itself.
 _LONG_S = 0.05
 #: Samples of one block.
@@ -143,6 +145,7 @@ def winner(lanes: Sequence[Lane]) -> Lane:
 
 def _turn(lane: Lane, clock: Clock) -> float:
     """Takes one sample, seconds per call."""
+    sleep(REST_S)
     typical = max(min([lane.probed, *lane.samples]), 1e-7)
     calls = max(1, min(1000, math.ceil(SAMPLE_S / typical)))
     warm = clock()
