@@ -59,7 +59,12 @@ class Lane:
     def seconds(self) -> float:
         """Seconds per call: the least of the medians of whole blocks; before the first, what there is."""
         whole = [median(self.samples[i : i + BLOCK]) for i in range(0, len(self.samples) - BLOCK + 1, BLOCK)]
-        return min(whole) if whole else min([self.probed, *self.samples])
+        return min(whole) if whole else self.quickest
+
+    @property
+    def quickest(self) -> float:
+        """Seconds per call in its best moment: what it can be at most."""
+        return min([self.probed, *self.samples])
 
 
 def enter(lanes: Sequence[Lane], lane: Lane, margin: float = PROBE_MARGIN, clock: Clock = perf_counter) -> float:
@@ -128,12 +133,15 @@ def _heat(lanes: Sequence[Lane], seconds: float, clock: Clock) -> None:
 
 
 def drop(lanes: Sequence[Lane], margin: float) -> None:
-    """Whoever is more than ``margin`` times slower than the best leaves."""
+    """Whoever was more than ``margin`` times slower than the best in its quickest moment leaves.
+
+    Not in its usual one: two threads that the scheduler keeps on one processor for a while are twice as slow meanwhile.
+    """
     running = [lane for lane in lanes if not lane.left]
     best = min(lane.seconds for lane in running)
     for lane in running:
-        if lane.seconds > margin * best:
-            lane.left = f"{lane.seconds / best:.2f} times slower"
+        if lane.quickest > margin * best:
+            lane.left = f"{lane.quickest / best:.2f} times slower"
 
 
 def winner(lanes: Sequence[Lane]) -> Lane:
@@ -146,7 +154,7 @@ def winner(lanes: Sequence[Lane]) -> Lane:
 def _turn(lane: Lane, clock: Clock) -> float:
     """Takes one sample, seconds per call."""
     sleep(REST_S)
-    typical = max(min([lane.probed, *lane.samples]), 1e-7)
+    typical = max(lane.quickest, 1e-7)
     calls = max(1, min(1000, math.ceil(SAMPLE_S / typical)))
     warm = clock()
     while typical < _LONG_S:
