@@ -13,23 +13,31 @@ from edgevision.runtime.closing import Closing
 from edgevision.runtime.errors import BundleError, EdgevisionError, ImageError, InputError
 from edgevision.runtime.foreign import FORMATS, Said
 from edgevision.runtime.heads import with_thresholds
+from edgevision.runtime.host import available_cpus
 from edgevision.runtime.inputs import input_form
+from edgevision.runtime.line import Line
 from edgevision.runtime.opening import open_best, open_parts
 from edgevision.runtime.tasks import task_of
 from edgevision.runtime.tensor_predictor import TensorPredictor, described
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edgevision.runtime.foreign import AnyHead, AnyLabels
     from edgevision.runtime.heads import Scores
-    from edgevision.runtime.images import ImageSource
+    from edgevision.runtime.inputs import Feeds
     from edgevision.runtime.manifest import Artifact, Manifest
     from edgevision.runtime.results import Match
     from edgevision.runtime.session import Session
     from edgevision.runtime.sources import AnySource
     from edgevision.runtime.spec import ColorOrder, Preprocessing
     from edgevision.runtime.stream import OnError, Stream
+
+
+#: Images of a list that may wait for the model.
+_AHEAD = 2
 
 
 class Predictor(Closing):
@@ -87,7 +95,8 @@ class Predictor(Closing):
                 task "sequence" a list is one window of frames; of models of arrays see ``ArraysInput.decode``.
 
         Returns:
-            The task's result; for a list a list of them in the same order.
+            The task's result; for a list a list of them in the same order (reading and preparing overlap with the
+            model's work). For a folder see ``stream``.
 
         Raises:
             ImageError: An image cannot be used; in a list the message says which one.
@@ -95,16 +104,25 @@ class Predictor(Closing):
             BackendError: The predictor is closed, or the engine failed.
         """
         if isinstance(source, (list, tuple)) and not self.form.takes_lists:
-            return [self._numbered(item, i, len(source)) for i, item in enumerate(source, 1)]
-        return self._one(source)
-
-    def _one(self, source: Any) -> Any:
+            return self._many(source)
         feeds, size = self.form.feeds(source)
         return self.postprocess(self.infer(feeds), size)
 
-    def _numbered(self, source: ImageSource, number: int, total: int) -> Any:
+    def _many(self, sources: Sequence[Any]) -> list[Any]:
+        """Each in turn; the next are read and prepared meanwhile, where there is a processor for it."""
+        prepared = (self._numbered(source, number, len(sources)) for number, source in enumerate(sources, 1))
+        if len(sources) < 2 or available_cpus() < 2:
+            return [self.postprocess(self.infer(feeds), size) for feeds, size in prepared]
+        line = Line()
         try:
-            return self._one(source)
+            ahead = line.run("preprocess", prepared, _AHEAD)
+            return [self.postprocess(self.infer(feeds), size) for feeds, size in ahead]
+        finally:
+            line.stop()
+
+    def _numbered(self, source: Any, number: int, total: int) -> tuple[Feeds, tuple[int, int]]:
+        try:
+            return self.form.feeds(source)
         except ImageError as error:
             problem = f"image {number} of {total}: {error.problem}"
             raise ImageError(problem, expected=error.expected, got=error.got, cure=error.cure) from error
@@ -180,7 +198,7 @@ class Predictor(Closing):
         return Stream(self, source, latest=latest, on_error=on_error, depth=depth)
 
     def describe(self) -> dict[str, Any]:
-        """What runs: the artifact, and the session's engine, version, provider, precision and threads.
+        """What runs: the artifact and its precision, and the session's engine, version, provider and threads.
 
         Of a model that edgevision did not make also ``guessed``: what it was taken to be without being told.
         """

@@ -93,8 +93,8 @@ class Session(Closing):
         Returns:
             ``backend``, ``engine`` and ``version``; ``provider``: the device code that was really chosen;
             ``delegated``: share of the model's operators that it runs, 0..1 (of a TFLite delegate those inside it);
-            ``precision``: in what the arithmetic that is not quantised is done; ``threads``: how many are used; of
-            OpenVINO also ``node_precisions``: runtime precision -> executed nodes.
+            ``float_precision``: in what the arithmetic that is not quantised is done; ``threads``: how many are used;
+            of OpenVINO also ``node_precisions``: runtime precision -> executed nodes.
         """
         return {"backend": self.backend, **self._facts}
 

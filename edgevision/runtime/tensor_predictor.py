@@ -84,7 +84,7 @@ def described(artifact: Artifact, manifest: Manifest, session: Session) -> dict[
     """What ``describe`` of a predictor says."""
     guessed = manifest.provenance.get("guessed")
     more = {} if guessed is None else {"guessed": list(guessed)}
-    return {"artifact": artifact.name, "artifact_precision": artifact.precision, **session.describe(), **more}
+    return {"artifact": artifact.name, "precision": artifact.precision, **session.describe(), **more}
 
 
 def real_values(values: NDArray[Any], spec: TensorSpec) -> NDArray[Any]:

@@ -30,7 +30,7 @@ def measured(name: str, infer_ms: float, **changes: Any) -> Measured:
         "sha256": "0f" * 32,
         "int8_macs": float(name.startswith("int8")),
         "passed": True,
-        "engine": {"engine": "some", "version": "1.0", "provider": "CPU", "precision": "float32", "threads": 1},
+        "engine": {"engine": "some", "version": "1.0", "provider": "CPU", "float_precision": "float32", "threads": 1},
         "import_ns": 80_000_000,
         "load_ns": 20_000_000,
         "first_ns": 1_000_000,
@@ -289,14 +289,14 @@ def test_a_null_run_is_no_artifact() -> None:
 
 
 def test_the_environment_says_what_ran_and_how_hot_it_was() -> None:
-    engine = {"engine": "some", "version": "1.0", "provider": "XNNPACK", "precision": "float32", "threads": 1}
+    engine = {"engine": "some", "version": "1.0", "provider": "XNNPACK", "float_precision": "float32", "threads": 1}
     runs = tuple(
         measured(name, 0.1, engine={**engine, "delegated": share})
         for name, share in (("int8.tflite", 0.9), ("float32.tflite", 1.0))
     )
     hot = {"temperature_c": 71.6, "power_mode": "15W", "throttled": {"bits": 4, "now": ["throttled"], "since_boot": []}}
     rows = {row["item"]: row["value"] for row in environment_rows(report(artifacts=runs, host=hot))}
-    assert rows["some"] == "1.0, XNNPACK, float32, 1 thread, 90% or more of the operators there"
+    assert rows["some"] == "1.0, XNNPACK, floats in float32, 1 thread, 90% or more of the operators there"
     assert (rows["temperature before"], rows["power mode"]) == ("72 degrees Celsius", "15W")
     assert rows["throttled before"] == "throttled"
     assert "operators" not in {row["item"]: row["value"] for row in environment_rows(report())}["some"]

@@ -59,10 +59,10 @@ def test_answers_are_right(session: Session, float_session: Session) -> None:
 
 def test_describes_what_runs(session: Session, backend: str) -> None:
     facts = session.describe()
-    keys = {"backend", "engine", "version", "provider", "delegated", "precision", "threads"}
+    keys = {"backend", "engine", "version", "provider", "delegated", "float_precision", "threads"}
     assert facts.keys() - {"node_precisions"} == keys
     assert facts["backend"] == session.backend == backend
-    assert facts["precision"] == ("none" if backend == "null" else "float32")
+    assert facts["float_precision"] == ("none" if backend == "null" else "float32")
     assert facts["threads"] == 1
     has_xnnpack = facts["provider"] == "CPU (XNNPACK)"
     assert facts["delegated"] == {"null": 0, "tflite": 0.5 * has_xnnpack}.get(backend, 1)

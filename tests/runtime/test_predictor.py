@@ -118,7 +118,7 @@ def test_describe_names_artifact_and_engine(tiny_bundle: Path) -> None:
     with edgevision.load(tiny_bundle, "onnx", "float32", 2) as predictor:
         facts = predictor.describe()
     assert facts["artifact"] == "float32.onnx"
-    assert facts["artifact_precision"] == "float32"
+    assert facts["precision"] == "float32"
     assert facts["engine"] == "onnxruntime"
     assert facts["provider"] == "CPUExecutionProvider"
     assert facts["threads"] == 2
@@ -304,3 +304,20 @@ def test_gray_models_get_one_channel() -> None:
     assert feeds["image"].dtype == np.float32
     np.testing.assert_array_equal(feeds["image"], np.ones((1, 8, 8, 1)))
     predictor(np.zeros((30, 20), np.uint8))
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_a_list_is_prepared_ahead_in_order(cpus: int, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgevision.runtime.predictor.available_cpus", lambda: cpus)
+    photos = [tiny.pixels(seed)[0] for seed in range(20)]
+    threads, feeds = set(), predictor.form.feeds
+
+    def noted(source: Any) -> Any:
+        threads.add(threading.current_thread().name)
+        return feeds(source)
+
+    monkeypatch.setattr(predictor.form, "feeds", noted)
+    found = predictor(photos)
+    assert [result.scores.tolist() for result in found] == [predictor(photo).scores.tolist() for photo in photos]
+    assert ("edgevision preprocess" in threads) is (cpus == 2)
+    assert "edgevision preprocess" not in {thread.name for thread in threading.enumerate()}

@@ -73,7 +73,7 @@ def test_named_arrays_in_and_out(arrays_in: Path) -> None:
         np.testing.assert_array_equal(found["mask"], feeds()["photo"][..., :2])
         np.testing.assert_array_equal(found["best"], feeds()["photo"][..., 0].astype(np.int32))
         facts = predictor.describe()
-        assert (facts["artifact"], facts["artifact_precision"], facts["backend"]) == ("int8.onnx", "int8", "onnx")
+        assert (facts["artifact"], facts["precision"], facts["backend"]) == ("int8.onnx", "int8", "onnx")
     with pytest.raises(BackendError, match="closed"):
         predictor.run(feeds())
 

@@ -107,7 +107,9 @@ def environment_rows(report: Report) -> list[dict[str, str]]:
             rows.append({"item": item, "value": str(value)})
     engines = {run.engine.get("engine", run.format): run.engine for run in report.artifacts}
     for name, engine in sorted(engines.items()):
-        facts = [str(engine.get(key)) for key in ("version", "provider", "precision") if engine.get(key)]
+        facts = [str(engine.get(key)) for key in ("version", "provider") if engine.get(key)]
+        if engine.get("float_precision"):
+            facts.append(f"floats in {engine['float_precision']}")
         facts.append(f"{engine.get('threads')} thread{'' if engine.get('threads') == 1 else 's'}")
         same = [run.engine for run in report.artifacts if run.engine.get("engine", run.format) == name]
         shares = [each["delegated"] for each in same if "delegated" in each]  # reports of before had none

@@ -47,7 +47,7 @@ class NullSession(Session):
             "version": __version__,
             "provider": "none",
             "delegated": 0.0,
-            "precision": "none",
+            "float_precision": "none",
             "threads": 1,
         }
         super().__init__(inputs, outputs, facts)

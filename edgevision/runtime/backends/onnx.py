@@ -57,7 +57,7 @@ class OnnxSession(Session):
             "version": str(runtime.__version__),
             "provider": self._session.get_providers()[0],
             "delegated": delegated,
-            "precision": "float32",
+            "float_precision": "float32",
             "threads": used,
         }
         if exact_sums:

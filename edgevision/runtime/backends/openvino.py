@@ -142,7 +142,7 @@ def _read_back(compiled: Any, device: str, threads: int) -> dict[str, Any]:
     return {
         "provider": "+".join(devices),
         "delegated": 1.0,
-        "precision": precision,
+        "float_precision": precision,
         "node_precisions": nodes,
         "threads": threads if devices == ["CPU"] else 1,
     }

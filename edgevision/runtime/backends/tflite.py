@@ -59,7 +59,13 @@ class TfliteSession(Session):
             input_specs, output_specs = ([_spec(item, names) for item in items] for items in (inputs, outputs))
         self._input_index = [(names.get(item["index"], item["name"]), item["index"]) for item in inputs]
         self._output_index = [item["index"] for item in outputs]
-        facts = {"engine": engine.name, "version": engine.version, **ran, "precision": "float32", "threads": count}
+        facts = {
+            "engine": engine.name,
+            "version": engine.version,
+            **ran,
+            "float_precision": "float32",
+            "threads": count,
+        }
         super().__init__(input_specs, output_specs, facts)
 
     def _run(self, feeds: dict[str, NDArray[Any]]) -> Sequence[NDArray[Any]]:
