@@ -44,6 +44,9 @@ GATE_FAILED = 3
     type=click.Choice(get_args(Scores)),
     help="What the outputs are, of a model whose layers cannot be seen.  [default: told from its answers]",
 )
+@click.option(
+    "--head", metavar="JSON", help='What its outputs are: a kind, {"kind": ...} or a .json file (docs/tasks.md).'
+)
 @input_size_option("Size of the model's input, where the model leaves it open.")
 @click.option("--formats", callback=names(*get_args(ModelFormat)), help="[default: tflite,onnx,openvino]")
 @click.option(
@@ -88,6 +91,7 @@ def command(
     labels: str | None,
     preprocess: str | None,
     scores: str | None,
+    head: str | None,
     input_size: tuple[int, int] | None,
     formats: tuple[str, ...] | None,
     precision: tuple[str, ...] | None,
@@ -119,6 +123,7 @@ def command(
         labels=None if labels is None else read_labels(Path(labels)),
         preprocess=preprocess,
         scores=scores,
+        head=head,
         input_size=input_size,
         formats=formats,
         precisions=precision,

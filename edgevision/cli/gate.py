@@ -46,7 +46,7 @@ def calibration_lines(manifest: Manifest) -> list[str]:
         return [*notes]
     gate = manifest.gate
     shared = None if gate is None else gate.overlap
-    samples = "images" if manifest.task == "classification" else "samples"
+    samples = "images" if manifest.is_classifier else "samples"
     found = "" if gate is None or shared is None else f"; {shared} of them among the {gate.images} judging {samples}"
     settled = used.get("convergence_summary")
     tuning = manifest.provenance.get("recipe", {}).get("finetuning")

@@ -12,10 +12,23 @@ _HEAD = (
 )
 
 
+_TASKS = {
+    "tensors": "Named arrays in and out",
+    "classification": "Classification with several labels at once",
+    "detection": "Object detection",
+    "segmentation": "Semantic segmentation",
+    "instance_segmentation": "Instance segmentation",
+    "keypoints": "Keypoints",
+    "embedding": "Embedding",
+    "generation": "Generation of images",
+    "sequence": "Classification of a window of frames",
+}
+
+
 def model_card(name: str, manifest: Manifest) -> str:
     """Markdown text: what it does, how to use it, what it takes, what was checked."""
-    source, is_classifier = manifest.provenance["source"]["name"], manifest.task == "classification"
-    what = f"Classification into {len(manifest.labels)} classes" if is_classifier else "Named arrays in and out"
+    source, is_classifier = manifest.provenance["source"]["name"], manifest.is_classifier
+    what = f"Classification into {len(manifest.labels)} classes" if is_classifier else _TASKS[manifest.task]
     call = 'predictor("photo.jpg").top(3)' if is_classifier else "predictor.run({...})"
     call = call if is_classifier or manifest.preprocessing is None else 'predictor("photo.jpg")'
     lines = [
@@ -35,7 +48,8 @@ def model_card(name: str, manifest: Manifest) -> str:
         notes = [*manifest.provenance.get("recipe", {}).get("notes", ()), *_data(manifest, manifest.gate)]
         lines += [_verdict(manifest.gate), "", *(f"- {line}." for line in notes), ""]
     if not is_classifier:
-        return "\n".join([*lines, *signal_table(manifest.artifacts), ""])
+        classes = ["", "Classes: " + ", ".join(manifest.labels)] if manifest.labels else []
+        return "\n".join([*lines, *signal_table(manifest.artifacts), *classes, ""])
     lines += [_HEAD, "|---|--:|--:|--:|--:|--:|--:|--:|---|", *(_row(item) for item in manifest.artifacts), ""]
     lines += [*(f"- {line}." for line in _needs(manifest)), ""] if _needs(manifest) else []
     lines += _top5(manifest.artifacts)
@@ -72,13 +86,13 @@ def _data(manifest: Manifest, gate: Gate) -> list[str]:
     used = manifest.provenance["calibration"]["used"]
     lines = [f"Calibration: {used['summary']}"]
     if gate.overlap is not None:
-        samples = "images" if manifest.task == "classification" else "samples"
+        samples = "images" if manifest.is_classifier else "samples"
         lines.append(f"Calibration {samples} among the {gate.images} judging ones: {gate.overlap}")
     settled = used["convergence_summary"]
     lines += [settled[0].upper() + settled[1:]] if settled else []
     tuning = manifest.provenance.get("recipe", {}).get("finetuning")
     lines += [f"Fine-tuning: {part}" for part in (tuning["summary"], *tuning["notes"])] if tuning else []
-    if manifest.task == "classification":
+    if manifest.is_classifier:
         lines.append(f"Images that an artifact answers otherwise than the float model: {FLIPS}")
     return [*lines, *(f"**Warning**: {each}" for each in gate.warnings)]
 

@@ -7,7 +7,7 @@ import dataclasses
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from edgevision.converters.calibration import CalibrationSet
 from edgevision.converters.check import check
@@ -16,6 +16,7 @@ from edgevision.converters.export import export_all, left_out, open_artifact
 from edgevision.converters.finetuning import check_finetuning, fine_tuned
 from edgevision.converters.finish import Progress, Steps, gate, write
 from edgevision.converters.formats import NOT_MADE
+from edgevision.converters.heads import manifest_of
 from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.limits import Limits
 from edgevision.converters.native.convert import convert_opaque
@@ -35,8 +36,12 @@ from edgevision.converters.training_samples import TrainingSamples
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.bundle_writer import check_target
 from edgevision.runtime.errors import InputError
-from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision, Scores, Target
+from edgevision.runtime.foreign.heads import read_head
+from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision, Scores, Target, to_plain
 from edgevision.runtime.spec import Interpolation, ResizePolicy
+
+if TYPE_CHECKING:
+    from edgevision.runtime.foreign import AnyHead
 
 DEFAULT_PRECISIONS: tuple[Precision, ...] = ("int8", "float32")
 
@@ -50,6 +55,7 @@ def convert(
     labels: Sequence[str] | None = None,
     preprocess: str | None = None,
     scores: Scores | None = None,
+    head: AnyHead | None = None,
     input_size: tuple[int, int] | None = None,
     resize: ResizePolicy = "stretch",
     interpolation: Interpolation = "bilinear",
@@ -80,9 +86,9 @@ def convert(
 
     Args:
         model: Path of a .keras or .h5 file (Keras 2 or 3) or of a SavedModel directory, or a keras.Model. One image in
-            and (batch, classes) out is a classifier; anything else becomes a bundle of the task "tensors". A subclassed
-            model, or a SavedModel without Keras layers, has to be a classifier: its layers cannot be seen, and every
-            format is quantised by itself (``converters.native``).
+            and (batch, classes) out is a classifier; anything else becomes a bundle of the task of its ``head``, or
+            "tensors". A subclassed model, or a SavedModel without Keras layers, has to be a classifier: its layers
+            cannot be seen, and every format is quantised by itself (``converters.native``).
         calibration: Images without labels, any folder layout, zip or .npz: what the device will see. For a model that
             takes no single image an .npz whose arrays bear the inputs' names, samples first, in the model's own units.
         out: Directory to write, usually NAME.edge.
@@ -90,10 +96,13 @@ def convert(
             often each artifact agrees with the float model on calibration images that nothing else used. For a model
             that is no classifier data like ``calibration``, on which outputs are compared with float.
         labels: Class names in the order of the model's outputs; None takes them from the model, else from the data.
-            A classifier's only, like ``max_drop``.
+            Of a classifier or a model with a ``head``; ``max_drop`` is a classifier's only.
         preprocess: How pixels were prepared in training (``spec.NORMALIZATIONS``); None reads it from the model.
         scores: What the outputs of a model are whose layers cannot be seen: "logits", "probabilities", "sigmoid" or
             "sigmoid_logits"; None tells it from its answers to calibration images (``native.scores``).
+        head: What the outputs are and how they are decoded (``runtime.heads``, docs/tasks.md): a Head, its fields with
+            their ``kind``, or the kind alone; None takes what the model carries. Outputs are then compared with float
+            by signal to noise.
         input_size: (height, width), pixels, for models that leave it open.
         resize: "stretch", "crop" or "letterbox"; used unless the model carries its own, like the next two.
         interpolation: "nearest", "bilinear", "bicubic" or "lanczos".
@@ -127,6 +136,7 @@ def convert(
         OutputExistsError: ``out`` exists and ``force`` is not given, or what exists is no bundle.
         ModelError: The model cannot be read or used (UnsupportedLayerError: one of its layers; UnsafeModelError: it
             holds code, and ``trust`` is not given).
+        BundleError: The outputs do not fit ``head``.
         InputError: An option is wrong, missing or contradicts the model (DatasetError, ImageError: the data).
         ConversionError: An exporter refused the model, or a limit was reached.
         MissingPackageError: A package of the ``convert`` extra is not installed.
@@ -136,6 +146,7 @@ def convert(
     _check_options(formats, precisions, target, golden, max_drop, budget)
     check_finetuning(finetune, finetune_data, precisions)
     check_target(Path(out), force=force)
+    options["head"] = None if head is None else to_plain(read_head(head))
     if not isinstance(model, (str, Path)):
         return convert_here(**options)
     del options["progress"]
@@ -151,6 +162,7 @@ def convert_here(
     labels: Sequence[str] | None,
     preprocess: str | None,
     scores: Scores | None,
+    head: dict[str, Any] | None,
     input_size: tuple[int, int] | None,
     resize: ResizePolicy,
     interpolation: Interpolation,
@@ -182,12 +194,13 @@ def convert_here(
         trust=trust,
         calibration=calibration,
         scores=scores,
+        head=None if head is None else read_head(head),
     )
     data = open_samples(source, calibration, evaluate, labels, len(wanted) + 2)
     if isinstance(source, OpaqueModel):
         checks: dict[str, Any] = {"max_drop": max_drop, "golden": golden, "force": force, "finetune": finetune}
         return convert_opaque(source, data, Path(out), wanted, steps, **checks)
-    manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
+    manifest = manifest_of(source, data.labels)
     steps("quantising")
     quantized = _quantize(source, data.calibration, target)
     training, tuning = None, None
@@ -271,6 +284,6 @@ def _quantize(source: SourceModel, images: CalibrationSet | TensorSet, target: T
 def _checked(
     item: Artifact, answers: Answers, manifest: Manifest, source: SourceModel, data: Samples, max_drop: float
 ) -> Artifact:
-    if source.task == "tensors":
+    if not source.is_classifier:
         return check_signals(item, answers, source.graph)
     return check(item, answers, manifest, data.targets, max_drop)

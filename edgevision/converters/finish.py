@@ -57,7 +57,7 @@ def gate(manifest: Manifest, data: Samples, max_drop: float, training: TrainingS
     # Judging images that come from the calibration data itself are the same to look at, and may be the same.
     overlap = None if images.is_shared and not data.is_separate else images.overlap(judged, more)  # type: ignore[arg-type]
     odd = images.warnings(judged if data.is_separate else None)  # type: ignore[arg-type]  # both are of one kind
-    basis = "signal" if manifest.task == "tensors" else "agreement" if data.targets is None else "accuracy"
+    basis = "signal" if not manifest.is_classifier else "agreement" if data.targets is None else "accuracy"
     is_shared = images.is_shared and not data.is_separate
     return verdict(manifest.artifacts, max_drop, basis, len(judged), is_shared, overlap=overlap, warnings=odd)
 
@@ -98,7 +98,7 @@ def write(
         "golden.npz": golden_bytes(make_golden(inputs, sessions)),
         "README.md": model_card(out.name, manifest).encode(),
     }
-    if source.task == "classification":
+    if source.is_classifier:
         names = data.judged.names if golden == "real" else None
         extra[FLIPS] = flips_file(answers, manifest, data.targets, names)
     manifest = dataclasses.replace(manifest, files=tuple(file_entry(name, data) for name, data in extra.items()))

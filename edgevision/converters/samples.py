@@ -27,7 +27,7 @@ class Samples:
     """What one conversion runs on.
 
     Attributes:
-        labels: Class names; none for the task "tensors".
+        labels: Class names; none where there are no classes.
         calibration: Three groups, one of which judges when there is no evaluation data.
         judged: What judges.
         targets: True class of each judged image, int64; None without labels.
@@ -59,22 +59,23 @@ def open_samples(
         InputError: Class names are missing, wrong, or given to a model without classes.
         DatasetError: The data is not what the model takes.
     """
-    if source.task == "classification":
+    if source.is_classifier:
         return _labelled(source, calibration, evaluate, labels)
-    if labels is not None:
+    if labels is not None and source.head is None:
         raise InputError(
             f"{source.name} is no image classifier: its outputs have no class names", cure="leave --labels out"
         )
     if source.preprocessing is None:
         return _arrays(source, calibration, evaluate, models)
+    names = tuple(labels if labels is not None else source.labels or ()) if source.head else ()
     name, preprocessing = source.graph.input.name, source.preprocessing
     images = CalibrationSet(calibration, preprocessing, name)
     most = _enough(source.graph, models)
     if evaluate is None:
-        return Samples((), images, images.judgement.first(most), None, False, None)
+        return Samples(names, images, images.judgement.first(most), None, False, None)
     tested = open_images(evaluate, prefer="test")
     about = {"images": min(most, len(tested)), "split": tested.split, "sha256": tested.content_hash()}
-    return Samples((), images, PixelSet(tested, preprocessing, name).first(most), None, True, about)
+    return Samples(names, images, PixelSet(tested, preprocessing, name).first(most), None, True, about)
 
 
 def _labelled(

@@ -19,7 +19,8 @@ from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.quantize.trace import trace_tensors
 from edgevision.converters.source_ends import Ends, refuse_image_options, settle_ends
 from edgevision.runtime.errors import BundleError, InputError, ModelError
-from edgevision.runtime.manifest import Scores, from_plain
+from edgevision.runtime.heads import Head
+from edgevision.runtime.manifest import Scores, from_plain, head_from_plain
 from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import Interpolation, Preprocessing, ResizePolicy, named_preprocessing
 
@@ -37,7 +38,8 @@ class SourceModel:
         sha256: Hex digest of the file; "" for a model in memory.
         labels: Class names stored with the model; None when it has none.
         preprocessing: From a decoded image to the model's input; None when it takes no images.
-        scores: What a classifier's outputs are; None of a model of the task "tensors".
+        scores: What a classifier's outputs are; None of any other model.
+        head: What the outputs are; None of a classifier of one label and of the task "tensors".
     """
 
     model: Any
@@ -47,11 +49,19 @@ class SourceModel:
     labels: tuple[str, ...] | None
     preprocessing: Preprocessing | None
     scores: Scores | None
+    head: Head | None
 
     @property
     def task(self) -> str:
-        """ "classification", or "tensors": named arrays in, named arrays out."""
+        """The head's; without one "classification", or "tensors": named arrays in, named arrays out."""
+        if self.head is not None:
+            return self.head.task
         return "tensors" if self.scores is None else "classification"
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it names one class of an image: then answers are counted, else signals compared."""
+        return self.scores is not None
 
     @property
     def classes(self) -> int:
@@ -90,6 +100,7 @@ def load_source(
     trust: bool = False,
     calibration: str | Path | None = None,
     scores: Scores | None = None,
+    head: Head | None = None,
 ) -> SourceModel:
     """Read a model and settle its inputs.
 
@@ -104,6 +115,7 @@ def load_source(
         calibration: The .npz whose arrays fix what inputs that are no images leave open, such as a sequence's length;
             images that show what the outputs of a model without visible layers are.
         scores: What the outputs of such a model are, where that is known.
+        head: What the outputs are, where they are not the scores of one class each; None takes what the model carries.
 
     Returns:
         A ``native.opaque.OpaqueModel`` for a model whose layers cannot be seen: a subclassed one, a bare SavedModel.
@@ -126,11 +138,14 @@ def load_source(
     from edgevision.converters.native.opaque import is_opaque, open_opaque  # it builds on what is defined here
 
     geometry: dict[str, Any] = {"resize": resize, "interpolation": interpolation, "antialias": antialias}
+    head = head or stored_head(metadata, name)
     if is_opaque(loaded):
+        if head is not None:
+            raise ModelError(f"the layers of {name} cannot be seen", expected="a classifier", got=f"task {head.task}")
         return open_opaque(loaded, name, digest, metadata, preprocess, input_size, geometry, calibration, scores)
     if scores is not None:
         raise InputError(f"the layers of {name} say what its outputs are", got=scores, cure="leave --scores out")
-    ends = settle_ends(loaded, name, input_size, calibration)
+    ends = settle_ends(loaded, name, input_size, calibration, has_head=head is not None)
     graph = _traced(loaded, name, ends)
     preprocessing = None
     if ends.image is None:
@@ -140,11 +155,11 @@ def load_source(
     else:
         convention = _convention(graph, preprocess)
         preprocessing = named_preprocessing(convention, *ends.image, **geometry)
-    scores = _scores(graph) if ends.task == "classification" else None
+    scores = output_scores(graph) if ends.is_classifier else None
     if preprocessing is not None:
         prepend_normalization(graph, preprocessing)
     fold(graph)
-    return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, scores)
+    return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, scores, head)
 
 
 def _traced(model: Any, name: str, ends: Ends) -> Graph:
@@ -217,6 +232,20 @@ def stored_labels(metadata: dict[str, Any] | None, name: str) -> tuple[str, ...]
     return tuple(labels)
 
 
+def stored_head(metadata: dict[str, Any] | None, name: str) -> Head | None:
+    """The head that the trainer stored with the model.
+
+    Raises:
+        ModelError: It is damaged.
+    """
+    if not metadata or metadata.get("head") is None:
+        return None
+    try:
+        return head_from_plain(metadata["head"])
+    except (BundleError, InputError) as error:
+        raise ModelError(f"the head stored with {name} is damaged", got=str(error)) from error
+
+
 def _convention(graph: Graph, preprocess: str | None) -> str:
     """The named convention; a normalisation inside the model means that it takes raw pixels."""
     first = graph.sole_consumer(graph.input.name)
@@ -235,7 +264,8 @@ def _convention(graph: Graph, preprocess: str | None) -> str:
     return preprocess or "raw"
 
 
-def _scores(graph: Graph) -> Scores:
+def output_scores(graph: Graph) -> Scores:
+    """What the sole output's values are, by the activation that the model ends in."""
     last = graph.ops[graph.output]
     activation = last.config.get("activation") if last.kind == "Activation" else None
     if activation == "tanh":

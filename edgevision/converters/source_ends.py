@@ -1,4 +1,4 @@
-"""A Keras model's inputs and outputs: which task they make, and with which names and shapes it is converted."""
+"""A Keras model's inputs and outputs: do they make a classifier, and with which names and shapes is it converted."""
 
 from __future__ import annotations
 
@@ -19,20 +19,25 @@ class Ends:
     """Where values go into a model and come out.
 
     Attributes:
-        task: "classification": one image in, (batch, classes) out; "tensors": anything else.
+        is_classifier: Whether it is one image in, (batch, classes) out.
         inputs: An "Input" per input, in the model's order.
         outputs: A name per output, in the model's order.
         image: (H, W, C) when the only input is an image; it is then raw pixels, uint8.
     """
 
-    task: str
+    is_classifier: bool
     inputs: tuple[Op, ...]
     outputs: tuple[str, ...]
     image: tuple[int, int, int] | None
 
 
 def settle_ends(
-    model: Any, name: str, input_size: Sequence[int] | None = None, calibration: str | Path | None = None
+    model: Any,
+    name: str,
+    input_size: Sequence[int] | None = None,
+    calibration: str | Path | None = None,
+    *,
+    has_head: bool = False,
 ) -> Ends:
     """Inputs and outputs with all sizes known.
 
@@ -41,6 +46,7 @@ def settle_ends(
         name: What to call it in errors.
         input_size: (height, width), pixels, for an image input that leaves them open.
         calibration: The .npz whose arrays fix what other inputs leave open.
+        has_head: Whether the outputs are known to be something else than the scores of one class each.
 
     Raises:
         ModelError: The model is neither functional nor sequential, or takes what cannot be fed.
@@ -53,16 +59,16 @@ def settle_ends(
         raise ModelError(f"{name} does not say what it takes", expected="a functional or sequential model", got=got)
     shape = tuple(inputs[0].shape)
     is_image = len(inputs) == 1 and len(shape) == 4 and shape[3] in (1, 3)
-    if is_image and len(outputs) == 1 and len(outputs[0].shape) == 2:
+    if is_image and len(outputs) == 1 and len(outputs[0].shape) == 2 and not has_head:
         image = image_shape(shape, name, input_size)
-        return Ends("classification", (Op(INPUT, "Input", [], image, dtype="uint8"),), (OUTPUT,), image)
+        return Ends(True, (Op(INPUT, "Input", [], image, dtype="uint8"),), (OUTPUT,), image)
     names = _valid([_input_name(tensor) for tensor in inputs] + _output_names(model))
     taken, given = names[: len(inputs)], tuple(names[len(inputs) :])
     if is_image:
         image = image_shape(shape, name, input_size)
-        return Ends("tensors", (Op(taken[0], "Input", [], image, dtype="uint8"),), given, image)
+        return Ends(False, (Op(taken[0], "Input", [], image, dtype="uint8"),), given, image)
     found = [_open(tensor, key, name) for tensor, key in zip(inputs, taken)]
-    return Ends("tensors", tuple(_fixed(found, name, calibration)), given, None)
+    return Ends(False, tuple(_fixed(found, name, calibration)), given, None)
 
 
 def refuse_image_options(name: str, preprocess: str | None, input_size: Sequence[int] | None) -> None:

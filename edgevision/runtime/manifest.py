@@ -252,6 +252,11 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
     head: Head | None = None
 
+    @property
+    def is_classifier(self) -> bool:
+        """Whether the model names one class of an image."""
+        return self.task == "classification" and self.head is None
+
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise InputError("the task is unknown", expected=" or ".join(TASKS), got=repr(self.task))

@@ -21,7 +21,7 @@ class FcosDecoder:
     """Tian et al. 2019, "FCOS: Fully Convolutional One-Stage Object Detection"; see ``FcosHead``."""
 
     def __init__(self, head: FcosHead, task: Task, size: tuple[int, int]) -> None:
-        self._head = head
+        self._head, self._size = head, size
         self._maps = [(tuple(map(task.spec, names)), width) for names, width in self._groups(head, len(task.labels))]
         places = [self._level(index, stride) for index, stride in enumerate(head.strides)]
         self._places = np.concatenate([place for place, _ in places])
@@ -37,6 +37,9 @@ class FcosDecoder:
         for specs, width in self._maps:
             if map_shape(specs[index], self._head.layout) != (rows, columns, width):
                 raise misfit(specs[index], f"{rows} x {columns} cells of {width} values")
+        if any(abs(count - pixels / stride) > 1 for count, pixels in zip((rows, columns), self._size)):  # any padding
+            cells = " x ".join(f"{pixels / stride:g}" for pixels in self._size)
+            raise misfit(self._maps[0][0][index], f"about {cells} cells at stride {stride}")
         y, x = np.mgrid[:rows, :columns] + 0.5
         return np.stack([x.ravel(), y.ravel()], axis=1) * stride, np.full((rows * columns, 1), float(stride))
 
