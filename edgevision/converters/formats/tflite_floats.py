@@ -49,8 +49,8 @@ def free_softmax(model: Any) -> None:
     for function in [item for item in graph.operators if graph.kind(item) == "SOFTMAX"]:
         stored, middle = function.inputs[0], function.outputs[0]
         readers = graph.consumers(middle)
-        if [graph.kind(item) for item in readers] != ["QUANTIZE"]:
-            continue
+        if [graph.kind(item) for item in readers] != ["QUANTIZE"] or graph.is_float(stored):
+            continue  # in the second case it works on floats already, as in the Attention layer
         shape, name = list(graph.tensors[middle].shape), graph.tensors[middle].name.decode()
         real, result = graph.value(f"{name}_in", shape, np.float32), graph.value(f"{name}_out", shape, np.float32)
         graph.operators.insert(graph.operators.index(function), graph.dequantization(stored, real))

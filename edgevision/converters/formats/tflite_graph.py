@@ -44,6 +44,12 @@ class TFLiteGraph:
         """The operators that read a tensor."""
         return [op for op in self.operators if tensor in op.inputs]
 
+    def is_float(self, tensor: int) -> bool:
+        """Whether a tensor holds float32."""
+        from tensorflow.lite.python import schema_py_generated as schema
+
+        return bool(self.tensors[tensor].type == schema.TensorType.FLOAT32)
+
     def stored(self, tensor: int, dtype: type) -> NDArray[Any]:
         """The flat values of a constant."""
         data = self.model.buffers[self.tensors[tensor].buffer].data

@@ -35,6 +35,15 @@ def even_attention() -> Any:
     return keras.Model(image, kl.Dense(4)(kl.GlobalAveragePooling1D()(kl.MultiHeadAttention(2, 4)(steps, steps))))
 
 
+def dot_attention() -> Any:
+    """The layer stays in float, its softmax too: there is nothing to free."""
+    image = keras.Input((SIZE, SIZE, 3))
+    steps = kl.Reshape((16, 16))(kl.Conv2D(16, 4, strides=4)(image))
+    query, key, value = (kl.Dense(8)(steps) for _ in range(3))
+    steps = kl.Add()([kl.Dense(8)(steps), kl.Attention(use_scale=True)([query, value, key])])
+    return keras.Model(image, kl.Dense(4)(kl.GlobalAveragePooling1D()(steps)))
+
+
 def leaky() -> Any:
     """With a slope of 0.3 one negative integer in ten comes to lie half way between two."""
     image = keras.Input((SIZE, SIZE, 3))
@@ -53,7 +62,7 @@ def vectors() -> Any:
 CASES = [
     (vectors, "openvino"),
     (both_ways, "tflite"),
-    *((make, name) for make in (even_attention, leaky) for name in ("tflite", "onnx")),
+    *((make, name) for make in (even_attention, dot_attention, leaky) for name in ("tflite", "onnx")),
 ]
 
 
