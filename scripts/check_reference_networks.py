@@ -84,7 +84,10 @@ def converted(folder: Path, case: Case) -> Bundle:
         np.savez(data, **case.arrays(photos, case.samples))
     has_classes = case.arrays is None and case.classes is not None
     labels = [f"class {index}" for index in range(case.classes or 0)] if has_classes else None
-    return edgevision.convert(model, data, folder / "bundle.edge", labels=labels, preprocess=case.preprocess)
+    limit = case.memory_limit
+    return edgevision.convert(
+        model, data, folder / "bundle.edge", labels=labels, preprocess=case.preprocess, memory_limit=limit
+    )
 
 
 def ran(bundle: Bundle) -> set[str]:

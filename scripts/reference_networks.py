@@ -30,6 +30,7 @@ class Case:
         size: (height, width) of its images.
         samples: How many calibrate and judge it, where it takes arrays.
         kind: "keras", "keras2-h5" or "keras2-saved-model": the file that it is converted from.
+        memory_limit: GiB that its conversion may take, where the usual limit is not enough.
     """
 
     make: Callable[[], Any]
@@ -39,6 +40,7 @@ class Case:
     size: tuple[int, int] = (32, 32)
     samples: int = 60
     kind: str = "keras"
+    memory_limit: float | None = None
 
 
 def _frames(photos: Photos, count: int, steps: int, size: int) -> NDArray[np.float32]:
@@ -281,7 +283,7 @@ CASES: dict[str, Case] = {
     "cnn-folder": Case(trainers("cnn-folder")),
     "cnn-mnist": Case(trainers("cnn-mnist"), size=(28, 28)),
     "cnn-224": Case(cnn_224, size=(224, 224)),
-    "lstm-frames": Case(lstm_frames, _flat, preprocess=None, samples=30),
+    "lstm-frames": Case(lstm_frames, _flat, preprocess=None, samples=30, memory_limit=16),
     "cnn-lstm-frames": Case(cnn_lstm_frames, _clips(64), preprocess=None),
     "conv3d-frames": Case(conv3d, _clips(32), preprocess=None),
     "attention": Case(attention, _flat, preprocess=None, samples=30),

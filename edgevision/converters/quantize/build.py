@@ -93,15 +93,17 @@ def build_model(
         if ranges is not None and op.name in ranges:
             value = fake_quantize_layer(ranges[op.name], f"{op.name}_grid")(value)
         values[op.name] = value
-    if outputs is not None:
-        wanted: Any = {name: values[name] for name in outputs}
-    elif len(graph.outputs) == 1:
-        wanted = values[graph.output]
-    else:
-        wanted = {key: values[name] for key, name in graph.outputs.items()}
     # Keras' own names count up, and exporters write them into their files.
     sources += kernels.values()
-    return keras.Model(sources[0] if len(sources) == 1 else sources, wanted, name="model")
+    return keras.Model(sources[0] if len(sources) == 1 else sources, _returned(graph, values, outputs), name="model")
+
+
+def _returned(graph: Graph, values: dict[str, Any], outputs: list[str] | None) -> Any:
+    if outputs is not None:
+        return {name: values[name] for name in outputs}
+    if len(graph.outputs) == 1:
+        return values[graph.output]
+    return {key: values[name] for key, name in graph.outputs.items()}
 
 
 def in_integers(op: Op) -> Op:

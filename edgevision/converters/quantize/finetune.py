@@ -121,9 +121,16 @@ def finetune(
             break
     if found[kept] > LEAST_GAIN * found[0]:
         best, kept = quantized, 0
-    if kept and scores is not None and best.logits is not None:
-        best = dataclasses.replace(best, logits=moved_logits(best.logits, _logits(best, held_out), scores))
+    if kept:
+        best = _with_logits(best, scores, held_out)
     return best, Finetuning(len(found) - 1, kept, tuple(found))
+
+
+def _with_logits(quantized: Quantized, scores: Scores | None, held_out: Batches) -> Quantized:
+    """The grid of the logits where training has moved them to."""
+    if scores is None or quantized.logits is None:
+        return quantized
+    return dataclasses.replace(quantized, logits=moved_logits(quantized.logits, _logits(quantized, held_out), scores))
 
 
 def _logits(quantized: Quantized, held_out: Batches) -> NDArray[np.float32]:
