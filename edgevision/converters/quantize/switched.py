@@ -41,7 +41,7 @@ class SwitchedModel:
         return np.concatenate([np.asarray(self._run(batch[name].astype(np.float32))) for batch in batches])
 
     def _as_run(self, op: Op) -> Op:
-        # A bounded ReLU keeps its bound: its grid, which cuts there, may be switched off. A slope is none of the grid's.
+        # A bounded ReLU keeps its bound: its grid, which cuts there, may be switched off.
         return in_integers(op) if op.name in self._ranges and op.kind == "LeakyReLU" else op
 
     def _build(self) -> tuple[Any, Any]:
