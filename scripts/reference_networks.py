@@ -283,7 +283,7 @@ CASES: dict[str, Case] = {
     "cnn-folder": Case(trainers("cnn-folder")),
     "cnn-mnist": Case(trainers("cnn-mnist"), size=(28, 28)),
     "cnn-224": Case(cnn_224, size=(224, 224)),
-    "lstm-frames": Case(lstm_frames, _flat, preprocess=None, samples=30, memory_limit=16),
+    "lstm-frames": Case(lstm_frames, _flat, preprocess=None, samples=30),
     "cnn-lstm-frames": Case(cnn_lstm_frames, _clips(64), preprocess=None),
     "conv3d-frames": Case(conv3d, _clips(32), preprocess=None),
     "attention": Case(attention, _flat, preprocess=None, samples=30),

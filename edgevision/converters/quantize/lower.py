@@ -12,6 +12,7 @@ from edgevision.converters.quantize import lower_others as others
 from edgevision.converters.quantize.attention import multi_head_attention
 from edgevision.converters.quantize.builder import Builder, Slot, unsupported
 from edgevision.converters.quantize.lower_3d import pool_3d
+from edgevision.converters.quantize.lower_recurrent import recurrent
 
 #: Layers that do nothing when a model predicts.
 IDENTITY_LAYERS = [
@@ -154,6 +155,8 @@ LOWERINGS: dict[str, Lowering] = {
     "UpSampling2D": others.upsampling,
     "GlobalAveragePooling1D": others.global_pool_1d,
     "GlobalMaxPooling1D": others.global_pool_1d,
+    "LSTM": recurrent,
+    "GRU": recurrent,
     "MaxPooling3D": pool_3d,
     "AveragePooling3D": pool_3d,
     "LayerScale": others.layer_scale,  # keras.applications' own, in ConvNeXt

@@ -199,3 +199,19 @@ def test_a_nested_model_with_several_outputs_is_walked_in_turn() -> None:
     graph = traced(model)
     assert not kept_in_float(graph) and [op.kind for op in graph] == ["Input", "ReLU", "LeakyReLU", "ReLU", "Add"]
     assert_equal(graph, model)
+
+
+@pytest.mark.parametrize("layer", [kl.LSTM, kl.GRU])
+def test_the_input_of_a_large_recurrent_layer_is_a_product_of_its_own(
+    layer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edgevision.converters.quantize.lower_recurrent.LARGE", 1)
+    model = sequential(kl.Reshape(STEPS), layer(3, return_sequences=True), layer(5, go_backwards=True))
+    for variable in model.trainable_variables:  # biases too
+        variable.assign(np.random.default_rng(0).normal(0, 0.5, variable.shape))
+    graph = traced(model)
+    assert_equal(graph, model)
+    assert [op.kind for op in graph if op.weights] == ["Conv2D", "Conv2D"]
+    assert len(kept_in_float(graph)) == 2
+    monkeypatch.undo()
+    assert not [op for op in traced(model) if op.weights]
