@@ -127,8 +127,8 @@ def convert(
         force: Replace a bundle at ``out``.
         trust: Run code that came with a file: Lambda layers, classes of modules that can be imported, and operations
             of a SavedModel that do more than compute.
-        memory_limit: GiB that converting a file may take; None: 8 and an eighth per processor, at most 80 % of the
-            machine's.
+        memory_limit: GiB that converting a file may take; None: 8, or 40 times the file where that is more, and an
+            eighth per processor, at most 80 % of the machine's.
         time_limit: Seconds that converting a file may take; None: 3600.
         progress: Called as progress(stage, done, total).
 
@@ -142,7 +142,7 @@ def convert(
         MissingPackageError: A package of the ``convert`` extra is not installed.
     """
     options = dict(locals())  # every argument as it was given
-    limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"))
+    limits = Limits.of(options.pop("memory_limit"), options.pop("time_limit"), model)
     _check_options(formats, precisions, target, golden, max_drop, budget)
     check_finetuning(finetune, finetune_data, precisions)
     check_target(Path(out), force=force)

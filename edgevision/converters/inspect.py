@@ -45,7 +45,7 @@ def inspect(
     if path.suffix in _FORMATS and path.is_file():
         return inspect_model(path, executed=executed)
     if path.suffix in (".keras", ".h5", ".hdf5") or (path / "saved_model.pb").is_file():
-        limits = Limits.of(memory_limit, time_limit)
+        limits = Limits.of(memory_limit, time_limit, path)
         return inspect_file({"model": str(path), "trust": trust}, limits)
     bundle = Bundle.open(path)
     plain: dict[str, Any] = to_plain(bundle.manifest)

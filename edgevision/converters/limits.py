@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from edgevision.runtime.errors import InputError
 from edgevision.runtime.host import host_description
@@ -12,6 +14,9 @@ GIB = 2**30
 #: Memory unless told otherwise: so much, and for every processor the stacks of the threads that engines start there;
 #: never more than this part of the machine's.
 _MEMORY_GIB, _PER_CPU_GIB, _PART = 8.0, 0.125, 0.8
+#: Or so many times the model's file, where that is more: a recurrent network of 310 MB takes 11 GiB. A small file that
+#: claims to be large gets nothing out of it.
+_PER_FILE = 40
 #: Time unless told otherwise, seconds.
 TIME_S = 3600.0
 #: Less does not even hold the imports.
@@ -39,16 +44,23 @@ class Limits:
             raise InputError("time_limit is not usable", expected="seconds above 0", got=f"{self.time_s:g}")
 
     @classmethod
-    def of(cls, memory_gib: float | None, time_s: float | None) -> Limits:
-        """The given limits, defaults for None."""
-        return cls(default_memory_gib() if memory_gib is None else memory_gib, TIME_S if time_s is None else time_s)
+    def of(cls, memory_gib: float | None, time_s: float | None, model: Any = None) -> Limits:
+        """The given limits, for None those that a model's file gets; ``model``: its path, or a model in memory."""
+        size = _bytes(Path(model)) if isinstance(model, (str, Path)) else 0
+        return cls(default_memory_gib(size) if memory_gib is None else memory_gib, TIME_S if time_s is None else time_s)
 
     def __str__(self) -> str:
         return f"{self.memory_gib:.3g} GiB and {self.time_s:g} s"
 
 
-def default_memory_gib() -> float:
-    """8 GiB and an eighth of one for every processor, at most 80 % of the machine's memory, at least 1."""
+def default_memory_gib(file_bytes: int = 0) -> float:
+    """8 GiB or 40 times the file, and an eighth for every processor; at most 80 % of the machine's memory, at least 1."""
     total = host_description()["memory_bytes"]
-    wanted = _MEMORY_GIB + _PER_CPU_GIB * (os.cpu_count() or 1)
+    wanted = max(_MEMORY_GIB, _PER_FILE * file_bytes / GIB) + _PER_CPU_GIB * (os.cpu_count() or 1)
     return max(_LEAST_GIB, wanted if total is None else min(wanted, _PART * total / GIB))
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of all files of a folder; 0 where there is none: who reads it says so."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(each.stat().st_size for each in files if each.is_file())

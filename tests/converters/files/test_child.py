@@ -284,7 +284,7 @@ def test_several_threads_convert_at_once(data: Path, tmp_path: Path) -> None:
     assert len(errors) == 3
 
 
-def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from edgevision.converters import limits
 
     def host(total: int | None) -> Any:
@@ -295,6 +295,13 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(limits, "host_description", host(total))
         assert default_memory_gib() == pytest.approx(expected)
     assert Limits.of(3, 5) == Limits(3, 5)
+    monkeypatch.setattr(limits, "host_description", host(64 * GIB))
+    (tmp_path / "model").mkdir()
+    for name in ("a", "model/b"):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(GIB // 2)
+    for model, expected in ((tmp_path / "a", 20.5), (tmp_path / "model", 20.5), (tmp_path / "none", 8.5), (None, 8.5)):
+        assert Limits.of(None, None, model).memory_gib == pytest.approx(expected)
     for memory, seconds, words in (
         (0.5, 5.0, "memory_limit"),
         (float("nan"), 5.0, "memory_limit"),
