@@ -54,7 +54,7 @@ class Limits:
 
 
 def default_memory_gib(file_bytes: int = 0) -> float:
-    """8 GiB or 40 times the file, and an eighth for every processor; at most 80 % of the machine's memory, at least 1."""
+    """8 GiB or 40 times the file, and 1/8 for every processor; at most 80 % of the memory that is there, at least 1."""
     total = host_description()["memory_bytes"]
     wanted = max(_MEMORY_GIB, _PER_FILE * file_bytes / GIB) + _PER_CPU_GIB * (os.cpu_count() or 1)
     return max(_LEAST_GIB, wanted if total is None else min(wanted, _PART * total / GIB))
