@@ -89,7 +89,7 @@ def limit_options(command: Command) -> Command:
             "--memory-limit",
             metavar="GIB",
             type=click.FloatRange(min=1),
-            help="Memory it may take.  [default: 8 or 40 times the file, and 1/8 per processor]",
+            help="Memory it may take.  [default: 8 or 60 times the file, and 1/8 per processor]",
         ),
         click.option(
             "--trust",

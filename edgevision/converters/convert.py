@@ -127,7 +127,7 @@ def convert(
         force: Replace a bundle at ``out``.
         trust: Run code that came with a file: Lambda layers, classes of modules that can be imported, and operations
             of a SavedModel that do more than compute.
-        memory_limit: GiB that converting a file may take; None: 8, or 40 times the file where that is more, and an
+        memory_limit: GiB that converting a file may take; None: 8, or 60 times the file where that is more, and an
             eighth per processor, at most 80 % of the machine's.
         time_limit: Seconds that converting a file may take; None: 3600.
         progress: Called as progress(stage, done, total).

@@ -14,9 +14,9 @@ GIB = 2**30
 #: Memory unless told otherwise: so much, and for every processor the stacks of the threads that engines start there;
 #: never more than this part of the machine's.
 _MEMORY_GIB, _PER_CPU_GIB, _PART = 8.0, 0.125, 0.8
-#: Or so many times the model's file, where that is more: a recurrent network of 310 MB takes 11 GiB. A small file that
+#: Or so many times the model's file, where that is more: a recurrent network of 310 MB takes 14 GiB. A small file that
 #: claims to be large gets nothing out of it.
-_PER_FILE = 40
+_PER_FILE = 60
 #: Time unless told otherwise, seconds.
 TIME_S = 3600.0
 #: Less does not even hold the imports.
@@ -54,7 +54,7 @@ class Limits:
 
 
 def default_memory_gib(file_bytes: int = 0) -> float:
-    """8 GiB or 40 times the file, and 1/8 for every processor; at most 80 % of the memory that is there, at least 1."""
+    """8 GiB or 60 times the file, and 1/8 for every processor; at most 80 % of the memory that is there, at least 1."""
     total = host_description()["memory_bytes"]
     wanted = max(_MEMORY_GIB, _PER_FILE * file_bytes / GIB) + _PER_CPU_GIB * (os.cpu_count() or 1)
     return max(_LEAST_GIB, wanted if total is None else min(wanted, _PART * total / GIB))

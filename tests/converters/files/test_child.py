@@ -300,7 +300,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("a", "model/b"):
         with (tmp_path / name).open("wb") as file:
             file.truncate(GIB // 2)
-    for model, expected in ((tmp_path / "a", 20.5), (tmp_path / "model", 20.5), (tmp_path / "none", 8.5), (None, 8.5)):
+    for model, expected in ((tmp_path / "a", 30.5), (tmp_path / "model", 30.5), (tmp_path / "none", 8.5), (None, 8.5)):
         assert Limits.of(None, None, model).memory_gib == pytest.approx(expected)
     for memory, seconds, words in (
         (0.5, 5.0, "memory_limit"),
