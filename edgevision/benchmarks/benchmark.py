@@ -65,7 +65,7 @@ def benchmark(
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
     state = host_state()
     load_average = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    labelled, images, remarks = _images(bundle, data, runs)
+    labelled, images, remarks = images_to_run(bundle, data, runs)
     # One more worker runs the first artifact's tensors through no engine: what is left is the harness.
     jobs = [*map(Job, names), Job(names[0], null=True)]
     with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
@@ -94,10 +94,10 @@ def benchmark(
     )
 
 
-def _images(
+def images_to_run(
     bundle: Bundle, data: str | Path | None, runs: int
 ) -> tuple[Dataset | None, MeasuredImages, tuple[str, ...]]:
-    """Labelled data if there is any, the images to run, and what has to be said about them."""
+    """Labelled data if there is any, up to ``runs`` images to run, and what has to be said about them."""
     most = min(runs, DISTINCT)
     manifest = bundle.manifest
     if manifest.task in ("tensors", "sequence") or manifest.preprocessing is None:

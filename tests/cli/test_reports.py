@@ -161,3 +161,14 @@ def test_doctor_on_a_python_without_wheels(run: Run, monkeypatch: pytest.MonkeyP
 )
 def test_doctor_survives_what_an_engine_does(code: str, problem: str) -> None:
     assert doctor._import_problem(code) == (problem, "")
+
+
+def test_benchmark_plays_a_scenario(run: Run, bundle: Path, tmp_path: Path) -> None:
+    words = ["benchmark", bundle, "--scenario", "rate", "--rate", 200, "--seconds", 0.2]
+    outcome = run(*words, "--out", tmp_path / "a.json")
+    assert outcome.code == 0 and "Frames at a fixed rate" in outcome.out and (tmp_path / "a.json").is_file()
+    for wrong in (["--runs", 5], ["--html", "a.html"]):
+        outcome = run(*words, *wrong)
+        assert outcome.code == 2 and "single-stream" in outcome.err
+    outcome = run("benchmark", bundle, "--rate", 5)
+    assert outcome.code == 2 and "other scenarios" in outcome.err

@@ -309,7 +309,7 @@ def test_gray_models_get_one_channel() -> None:
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_a_list_is_prepared_ahead_in_order(cpus: int, predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgevision.runtime.predictor.available_cpus", lambda: cpus)
-    photos = [tiny.pixels(seed)[0] for seed in range(20)]
+    photos = [Image.fromarray(tiny.pixels(seed)[0]) for seed in range(20)]
     threads, feeds = set(), predictor.form.feeds
 
     def noted(source: Any) -> Any:
@@ -320,4 +320,7 @@ def test_a_list_is_prepared_ahead_in_order(cpus: int, predictor: Predictor, monk
     found = predictor(photos)
     assert [result.scores.tolist() for result in found] == [predictor(photo).scores.tolist() for photo in photos]
     assert ("edgevision preprocess" in threads) is (cpus == 2)
+    threads.clear()
+    predictor([np.asarray(photo) for photo in photos])
+    assert "edgevision preprocess" not in threads
     assert "edgevision preprocess" not in {thread.name for thread in threading.enumerate()}
