@@ -48,7 +48,7 @@ def test_all_is_everything_but_the_legacy_engine_and_the_developers_tools() -> N
     whole = config["options.extras_require"]["all"].strip()
     engines = config["options.extras_require"]["runtime"].strip()
     assert engines == "edgevision[tflite,onnx,openvino]"
-    assert whole == "edgevision[runtime,video,jpeg,convert,train,report]"
+    assert whole == "edgevision[runtime,video,fast,convert,train,report,metrics]"
     assert extras == {
         "tflite",
         "tflite-legacy",
@@ -57,10 +57,11 @@ def test_all_is_everything_but_the_legacy_engine_and_the_developers_tools() -> N
         "runtime",
         "video",
         "camera",
-        "jpeg",
+        "fast",
         "convert",
         "train",
         "report",
+        "metrics",
         "all",
         "dev",
     }
