@@ -47,11 +47,13 @@ class BoxDataset:
         labels: Class names, in the order of the class indices.
         images: The images, without labels.
         truths: The objects of each image, in the same order.
+        judged: int64 (k,), the classes that the data knows; a model may know more.
     """
 
     labels: tuple[str, ...]
     images: Dataset
     truths: tuple[Boxes, ...]
+    judged: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -69,7 +71,7 @@ class BoxDataset:
         """
         order = np.array(places_in(self.labels, labels), np.int64)
         truths = (dataclasses.replace(truth, class_ids=order[truth.class_ids]) for truth in self.truths)
-        return BoxDataset(tuple(labels), self.images, tuple(truths))
+        return BoxDataset(tuple(labels), self.images, tuple(truths), order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +114,8 @@ def open_boxes(data: str | Path, split: str | None = None, *, prefer: str = "tes
 
 
 def _dataset(tree: Tree, labels: tuple[str, ...], name: str, splits: tuple[str, ...], found: BoxSplit) -> BoxDataset:
-    return BoxDataset(labels, tree.dataset(name, splits, found.places), tuple(found.truths))
+    images = tree.dataset(name, splits, found.places)
+    return BoxDataset(labels, images, tuple(found.truths), np.arange(len(labels), dtype=np.int64))
 
 
 def ordered(splits: Mapping[str, BoxSplit]) -> dict[str, BoxSplit]:

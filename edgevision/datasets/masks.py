@@ -118,7 +118,7 @@ def open_masks(data: str | Path, split: str | None = None, *, prefer: str = "tes
         raise DatasetError(f"{data} has masks alone", expected="images/NAME and masks/NAME", got=f"{len(masks)} masks")
     splits: dict[str, list[Parts]] = {}
     for key in sorted(images):
-        splits.setdefault(split_of(key), []).append(key)
+        splits.setdefault(split_of((*key[:-1], "")), []).append(key)
     name = choose_split(tree.where, tuple(splits), split, prefer)
     parts_of = [tree.dataset(name, tuple(splits), [found[key] for key in splits[name]]) for found in (images, masks)]
     return MaskDataset(_labels(tree), parts_of[0], parts_of[1], np.arange(256, dtype=np.int16))

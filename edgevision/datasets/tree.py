@@ -16,7 +16,8 @@ from edgevision.datasets.stores import Store
 from edgevision.runtime.errors import DatasetError, ImageError
 
 _DOCUMENTS = (".json", ".xml", ".csv", ".txt")
-_SPLIT = re.compile(rf"(?<![a-z])({'|'.join(sorted(SPLIT_NAMES, key=len, reverse=True))})(?![a-z])")
+_NAMES = "|".join(sorted(SPLIT_NAMES, key=len, reverse=True))
+_IN_FILE, _IN_FOLDER = re.compile(rf"(?<![a-z])({_NAMES})(?![a-z])"), re.compile(rf"({_NAMES})\d*")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,11 +107,9 @@ def open_tree(data: str | Path) -> Tree:
 
 
 def split_of(parts: Parts) -> str:
-    """The split that a path names: by a folder, else by a word of the file's name; "all" where there is none."""
-    for part in parts[:-1]:
-        if part.lower() in SPLIT_NAMES:
-            return SPLIT_NAMES[part.lower()]
-    found = _SPLIT.search(parts[-1].lower())
+    """The split that a path names: by a folder ("val", "val2017"), else by a word of the file's name; else "all"."""
+    folders = (_IN_FOLDER.fullmatch(part.lower()) for part in parts[:-1])
+    found = next(filter(None, folders), None) or _IN_FILE.search(parts[-1].lower())
     return SPLIT_NAMES[found[1]] if found else UNDIVIDED
 
 

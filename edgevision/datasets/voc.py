@@ -37,7 +37,7 @@ def read_voc(tree: Tree) -> tuple[tuple[str, ...], dict[str, BoxSplit]]:
         name = inside if PurePosixPath(inside).stem == stem and PurePosixPath(inside).suffix else None
         place = finder(name or PurePosixPath(images.get(stem, inside or stem)).name, parts)
         truth = _truth(tree, parts, root, labels)
-        for split in lists.get(stem, (split_of(parts),)):
+        for split in lists.get(stem, (split_of((*parts[:-1], "")),)):
             found = splits.setdefault(split, BoxSplit([], []))
             found.places.append(place)
             found.truths.append(truth)

@@ -139,7 +139,10 @@ class BoxJudge(ImageSamples):
         """See ``Judge.add``."""
         self._rows.append(index)
         for artifact, result in results.items():
-            self._found.setdefault(artifact, []).append(Found(result.boxes, result.scores, result.class_ids))
+            # What the data has no name for is nowhere annotated: nobody can say whether it is there.
+            known = np.isin(result.class_ids, self._data.judged)
+            found = Found(result.boxes[known], result.scores[known], result.class_ids[known])
+            self._found.setdefault(artifact, []).append(found)
 
     def figures(self) -> dict[str, Figures]:
         """See ``Judge.figures``.
