@@ -95,7 +95,7 @@ def _formed(form: str, value: float | None) -> str:
 
 
 def _difference(each: Comparison) -> str:
-    value, low, high = each.difference
+    value, low, high = (round(number, 2) + 0.0 for number in each.difference)  # no -0.00
     return f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
 
 

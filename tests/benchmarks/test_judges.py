@@ -127,6 +127,8 @@ def test_pairs_are_judged_by_the_equal_error_rate(tmp_path: Path) -> None:
     ints = found["artifacts"]["int8.onnx"]
     assert (ints["eer"], ints["accuracy"], ints["same"], ints["different"], ints["images"]) == (0, 1, 2, 4, 4)
     assert ints["threshold_from"] == "the bundle" and ints["tar_at_far"] == {}
+    limits = [found["artifacts"][f"{precision}.onnx"]["eer_threshold"] for precision in ("int8", "float32")]
+    assert found["comparisons"][0]["eer_threshold_shift"] == limits[0] - limits[1] != 0
     assert found["comparisons"][0]["metric"] == "eer" and not found["comparisons"][0]["higher_is_better"]
     (tmp_path / "data/ann/1.png").write_bytes(b"no image")
     with pytest.raises(DatasetError, match=r"1 of 4 images.*ann/1\.png"):

@@ -97,6 +97,11 @@ class PairFigures(Resampled):
             "images": self.images,
         }
 
+    def changes(self, reference: PairFigures) -> dict[str, Any]:
+        """How far the threshold of the equal error rate moved."""
+        own, other = (equal_error(roc(found._sorted))[1] for found in (self, reference))
+        return {"eer_threshold_shift": own - other}
+
 
 class PairJudge(ImageSamples):
     """See ``PairFigures``; each image is embedded once."""
