@@ -18,6 +18,8 @@ from edgevision.benchmarks.metrics.ranking import Shift, threshold_shift
 from edgevision.benchmarks.statistics import Estimate, paired_interval, wilson_interval
 from edgevision.runtime.errors import InputError
 
+#: Of more classes than this ``to_dict`` leaves the confusion matrix out: it would be all of the file.
+MOST_CLASSES = 100
 #: Changed answers that ``changes`` names, at most.
 WORST = 20
 
@@ -103,6 +105,7 @@ class Accuracy(Figures):
                 label: {"precision": p, "recall": r, "f1": f1, "images": count}
                 for label, (p, r, f1), count in zip(self.labels, rows, images)
             }
+        if 0 < len(self.labels) <= MOST_CLASSES:
             facts["confusion"] = self.confusion.tolist()
         return facts
 

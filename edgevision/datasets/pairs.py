@@ -18,7 +18,9 @@ from edgevision.datasets.tree import Finder, Tree, open_tree, split_of
 from edgevision.runtime.errors import DatasetError
 
 #: Most pairs of a kind (same, different) that are made from folders; of more a seeded choice is taken.
-MOST_PAIRS = 100_000
+MOST_PAIRS = 50_000
+#: Of more images than this different pairs are drawn, not listed: there would be millions.
+_LISTED = 2_000
 
 _SAME = {
     "1": True,
@@ -102,14 +104,27 @@ def _listed(tree: Tree, document: Parts, name: str, splits: tuple[str, ...]) -> 
 def _made(dataset: Dataset) -> PairDataset:
     """All pairs of a labelled data set, of too many a seeded choice."""
     people = dataset.targets
-    first, second = np.triu_indices(len(people), 1)
-    same = people[first] == people[second]
     # RandomState's stream is frozen for good: the same pairs everywhere.
     random = np.random.RandomState(0)
-    chosen = [np.flatnonzero(same == kind) for kind in (True, False)]
-    chosen = [found if len(found) <= MOST_PAIRS else random.choice(found, MOST_PAIRS, False) for found in chosen]
-    kept = np.sort(np.concatenate(chosen))
-    return PairDataset(dataset, np.stack([first[kept], second[kept]], axis=1).astype(np.int64), same[kept])
+    groups = [np.flatnonzero(people == person) for person in np.unique(people)]
+    kinds = [np.concatenate([_combined(group) for group in groups]), _different(people, random)]
+    kinds = [kind if len(kind) <= MOST_PAIRS else kind[random.choice(len(kind), MOST_PAIRS, False)] for kind in kinds]
+    return PairDataset(dataset, np.concatenate(kinds), np.repeat([True, False], [len(kind) for kind in kinds]))
+
+
+def _combined(places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """All pairs, int64 (n, 2)."""
+    return np.stack([places[side] for side in np.triu_indices(len(places), 1)], axis=1).astype(np.int64)
+
+
+def _different(people: NDArray[np.int64], random: np.random.RandomState) -> NDArray[np.int64]:
+    """Pairs of different people: all, or of many images at least so many as are wanted."""
+    if len(people) <= _LISTED:
+        pairs = _combined(np.arange(len(people), dtype=np.int64))
+    else:
+        pairs = np.unique(np.sort(random.randint(0, len(people), (4 * MOST_PAIRS, 2)), axis=1), axis=0)
+    found: NDArray[np.int64] = pairs[people[pairs[:, 0]] != people[pairs[:, 1]]].astype(np.int64)
+    return found
 
 
 def _checked(found: PairDataset, data: str | Path) -> PairDataset:

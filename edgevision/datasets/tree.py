@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ class Tree:
     documents: tuple[Parts, ...]
     pages: Store
 
+    @cached_property
+    def _places(self) -> dict[Parts, int]:
+        return {parts: place for place, parts in enumerate(self.documents)}
+
     def named(self, *endings: str) -> list[Parts]:
         """The annotation files with one of these endings, sorted."""
         return sorted(parts for parts in self.documents if parts[-1].lower().endswith(endings))
@@ -49,7 +54,7 @@ class Tree:
             DatasetError: It cannot be read.
         """
         try:
-            page = self.pages.read(self.documents.index(parts))
+            page = self.pages.read(self._places[parts])
             return page.read_bytes() if isinstance(page, Path) else bytes(page)
         except (OSError, ImageError) as error:
             got = error.got if isinstance(error, ImageError) else error.strerror or str(error)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgevision.datasets import open_boxes, open_clips, open_masks, open_pairs, open_tags
+from edgevision.datasets import open_boxes, open_clips, open_masks, open_pairs, open_tags, pairs
 from edgevision.datasets.latents import open_latents
 from edgevision.runtime.errors import DatasetError
 from tests.shared_data import shared_path
@@ -148,7 +148,7 @@ def _masks(root: Path) -> Path:
     _image(root / "images/test/1.png", mode="RGB")
     mask = Image.fromarray(np.array([[0, 1, 2, 255]], np.uint8).repeat(10, axis=0))
     mask = mask.convert("P")  # a palette: the index counts, not the colour
-    (root / "masks/test").mkdir(parents=True)
+    (root / "masks/test").mkdir(parents=True, exist_ok=True)
     mask.save(root / "masks/test/1.png")
     _write(root / "classes.json", '["sky", "Void", "road"]')
     return root
@@ -190,12 +190,19 @@ def test_damaged_and_missing_masks_are_named(tmp_path: Path) -> None:
         open_masks(root)
 
 
-def test_pairs_are_listed_or_made(tmp_path: Path) -> None:
+def test_pairs_are_listed_or_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for person, count in (("ann", 3), ("bea", 2)):
         for number in range(count):
             _image(tmp_path / f"faces/{person}/{number}.png", value=number)
     made = open_pairs(tmp_path)
     assert (len(made), len(made.pairs), int(made.same.sum())) == (5, 10, 4)
+    people = made.images.targets
+    assert ((people[made.pairs[:, 0]] == people[made.pairs[:, 1]]) == made.same).all()
+    monkeypatch.setattr(pairs, "_LISTED", 3)
+    monkeypatch.setattr(pairs, "MOST_PAIRS", 3)
+    drawn = open_pairs(tmp_path)
+    assert int(drawn.same.sum()) == 3 and len({tuple(pair) for pair in drawn.pairs.tolist()}) == len(drawn.pairs)
+    assert ((people[drawn.pairs[:, 0]] == people[drawn.pairs[:, 1]]) == drawn.same).all()
     _write(tmp_path / "pairs.csv", "a,b,same\nfaces/ann/0.png,faces/ann/2.png,1\nfaces/ann/0.png,faces/bea/0.png,0\n")
     for data in (tmp_path, _zipped(tmp_path)):
         found = open_pairs(data)

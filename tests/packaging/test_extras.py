@@ -27,6 +27,14 @@ def test_the_engines_resolve(python: str, resolution: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("python", DEVICES)
+def test_the_metrics_resolve_to_wheels_without_matplotlib(python: str) -> None:
+    options = ("--resolution", "lowest-direct", "--only-binary", "pycocotools")
+    found = _resolved("metrics", python, *options)
+    assert "pycocotools" in found and "matplotlib" not in found
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("python", MAKERS)
 @pytest.mark.parametrize("resolution", ["highest", "lowest-direct"])
 def test_the_makers_resolve(python: str, resolution: str) -> None:

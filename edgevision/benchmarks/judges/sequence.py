@@ -34,8 +34,9 @@ class WindowJudge(Judge):
         return len(self._windows)
 
     def name(self, index: int) -> str:
-        """See ``Judge.name``: that of its first frame."""
-        return self._clips.images.entries[int(self._windows[index][0])].name
+        """See ``Judge.name``: its first and its last frame."""
+        first, last = (self._clips.images.entries[int(self._windows[index][end])].name for end in (0, -1))
+        return f"{first} to {last.rpartition('/')[2]}"
 
     def read(self, index: int) -> list[NDArray[np.uint8]]:
         """See ``Judge.read``: its frames, uint8 (H, W, 3), RGB."""

@@ -44,7 +44,9 @@ def test_the_calibration_error_weighs_the_gaps_of_scikit_learns_curve() -> None:
     counts = np.histogram(confidence, np.linspace(0, 1, 16))[0]
     expected = float((np.abs(shares - means) * counts[counts > 0]).sum() / 500)
     assert calibration_error(confidence, correct) == pytest.approx(expected, abs=1e-9)
-    # The upper edge of a bin belongs to it: 1/15 of certainty is in the first.
+    # The upper edge of a bin belongs to it: 1/15 of certainty is in the first, what is above in the second.
+    apart = calibration_error(np.array([1 / 15, 0.08]), np.array([True, False]))
+    assert apart == pytest.approx((1 - 1 / 15 + 0.08) / 2)
     assert calibration_error(np.array([1 / 15, 0.01]), np.array([True, False])) == pytest.approx(
         (1 - 1 / 15 - 0.01) / 2
     )
