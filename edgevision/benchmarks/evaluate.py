@@ -120,6 +120,7 @@ def measure_figures(
     judge: Judge,
     *,
     threads: int | None = None,
+    provider: str | None = None,
     skip_unreadable: bool = False,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Figures], tuple[str, ...]]:
@@ -131,6 +132,7 @@ def measure_figures(
             artifact's answers, that is measured too.
         judge: The data, from ``open_judge``; it is used up.
         threads: Threads per engine; None leaves it to ``load``.
+        provider: Where to compute, as ``load`` takes it.
         skip_unreadable: Leave unreadable images out.
         progress: Called with ("evaluate", samples done, samples).
 
@@ -141,11 +143,9 @@ def measure_figures(
     """
     if judge.needs_float:
         names = (*names, *_missing_float(bundle.manifest, names))
+    options = {"threads": threads, "provider": provider, "tune": False, **judge.options}
     with ExitStack() as stack:
-        opened = [
-            stack.enter_context(load(bundle.path, threads=threads, artifact=name, tune=False, **judge.options))
-            for name in names
-        ]
+        opened = [stack.enter_context(load(bundle.path, artifact=name, **options)) for name in names]
         return _measure({each.artifact.name: each for each in opened}, judge, progress, skip_unreadable)
 
 
@@ -155,11 +155,13 @@ def measure_accuracy(
     dataset: Dataset,
     *,
     threads: int | None = None,
+    provider: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[dict[str, Accuracy], tuple[str, ...]]:
     """``measure_figures`` of a classifier on data that follows its labels; raises the same."""
     judge = ClassJudge(dataset)
-    found, unreadable = measure_figures(Bundle.open(bundle_path), names, judge, threads=threads, progress=progress)
+    bundle = Bundle.open(bundle_path)
+    found, unreadable = measure_figures(bundle, names, judge, threads=threads, provider=provider, progress=progress)
     return cast("dict[str, Accuracy]", found), unreadable
 
 
