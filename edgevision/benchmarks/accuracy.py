@@ -1,31 +1,50 @@
-"""What predictions on labelled images say: accuracy of one artifact, difference between two."""
+"""Predictions on labelled images: how often one artifact is right, what changes against another."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.benchmarks.figures import Comparison as Comparison
+from edgevision.benchmarks.figures import Figures
+from edgevision.benchmarks.figures import compare as compare
+from edgevision.benchmarks.figures import compare_precisions as compare_precisions
+from edgevision.benchmarks.metrics.classification import calibration_error, confusion, macro, per_class
+from edgevision.benchmarks.metrics.ranking import Shift, threshold_shift
 from edgevision.benchmarks.statistics import Estimate, paired_interval, wilson_interval
 from edgevision.runtime.errors import InputError
 
+#: Of more classes than this ``to_dict`` leaves the confusion matrix out: it would be all of the file.
+MOST_CLASSES = 100
+#: Changed answers that ``changes`` names, at most.
+WORST = 20
+
 
 @dataclass(frozen=True, eq=False)
-class Accuracy:
+class Accuracy(Figures):
     """How often one artifact is right.
 
     Attributes:
         predictions: int64 (n,), index of the best class per image.
         truth: int64 (n,), index of the right class per image.
         ranks: int64 (n,), place of the right class among the scores, 0 is best; None when only the best is known.
+        confidence: float32 (n,), probability of the best class, 0..1; None when it is not known.
+        labels: Class names; empty when figures per class are not wanted.
+        names: Name of each image; empty when changed answers are not to be named.
     """
+
+    headline: ClassVar[str] = "top1"
 
     predictions: NDArray[np.int64]
     truth: NDArray[np.int64]
     ranks: NDArray[np.int64] | None = None
+    confidence: NDArray[np.float32] | None = None
+    labels: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.predictions.shape != self.truth.shape or self.truth.ndim != 1 or not self.truth.size:
@@ -49,6 +68,11 @@ class Accuracy:
         return float(self.correct.mean())
 
     @property
+    def value(self) -> float:
+        """``top1``."""
+        return self.top1
+
+    @property
     def top5(self) -> float | None:
         """Share of images whose right class is among the best five, 0..1; None when it is not known."""
         return None if self.ranks is None else float((self.ranks < 5).mean())
@@ -58,10 +82,84 @@ class Accuracy:
         """95 % interval of ``top1`` (Wilson), 0..1."""
         return wilson_interval(int(self.correct.sum()), self.n)
 
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error, 0..1, lower is better; None without confidences."""
+        return None if self.confidence is None else calibration_error(self.confidence, self.correct)
+
+    @cached_property
+    def confusion(self) -> NDArray[np.int64]:
+        """int64 (classes, classes): images by true class (row) and predicted class (column)."""
+        return confusion(self.truth, self.predictions, len(self.labels))
+
     def to_dict(self) -> dict[str, Any]:
-        """top1, its interval, n, and top5 when known, as plain values for JSON."""
+        """top1, its interval, n, and whatever else is known, as plain values for JSON."""
         facts: dict[str, Any] = {"top1": self.top1, "interval95": list(self.interval95), "n": self.n}
-        return facts if self.top5 is None else {**facts, "top5": self.top5}
+        facts |= {} if self.top5 is None else {"top5": self.top5}
+        facts |= {} if self.confidence is None else {"calibration_error": self.calibration_error}
+        if self.labels:
+            rows = np.stack([*per_class(self.confusion)]).T.tolist()
+            images = self.confusion.sum(axis=1).tolist()
+            facts["macro"] = macro(self.confusion)
+            facts["per_class"] = {
+                label: {"precision": p, "recall": r, "f1": f1, "images": count}
+                for label, (p, r, f1), count in zip(self.labels, rows, images)
+            }
+        if 0 < len(self.labels) <= MOST_CLASSES:
+            facts["confusion"] = self.confusion.tolist()
+        return facts
+
+    def difference(self, reference: Accuracy) -> Estimate:
+        """Of ``top1`` in points, with Tango's paired interval."""
+        return paired_interval(reference.correct, self.correct)
+
+    def changes(self, reference: Accuracy) -> dict[str, Any]:
+        """Share of the same answers; answers that flipped, the surest first; of two classes the threshold's shift."""
+        changed = self.predictions != reference.predictions
+        found: dict[str, Any] = {
+            "same_top1": float((~changed).mean()),
+            "flips": {
+                "lost": int((reference.correct & ~self.correct).sum()),
+                "gained": int((self.correct & ~reference.correct).sum()),
+                "changed": int(changed.sum()),
+            },
+        }
+        if self.labels and self.names and self.confidence is not None and reference.confidence is not None:
+            found["flips"]["worst"] = [self._flip(reference, int(i)) for i in self._worst(reference)]
+        if len(self.labels) == 2 and (shift := self._shift(reference)) is not None:
+            found["threshold_shift"] = shift._asdict()
+        return found
+
+    def _worst(self, reference: Accuracy) -> NDArray[np.int64]:
+        """The changed answers, those first of which both artifacts were surest."""
+        assert self.confidence is not None and reference.confidence is not None, "asked for before"
+        changed = np.flatnonzero(self.predictions != reference.predictions)
+        sure = np.minimum(self.confidence, reference.confidence)[changed]
+        return changed[np.argsort(-sure, kind="stable")[:WORST]]
+
+    def _flip(self, reference: Accuracy, i: int) -> dict[str, Any]:
+        assert self.confidence is not None and reference.confidence is not None, "asked for before"
+        return {
+            "image": self.names[i],
+            "truth": self.labels[self.truth[i]],
+            "reference": self.labels[reference.predictions[i]],
+            "reference_score": float(reference.confidence[i]),
+            "artifact": self.labels[self.predictions[i]],
+            "artifact_score": float(self.confidence[i]),
+        }
+
+    def _shift(self, reference: Accuracy) -> Shift | None:
+        pairs = [(found._margin, found.truth == 1) for found in (reference, self) if found._margin is not None]
+        return threshold_shift((pairs[0][0], pairs[0][1]), (pairs[1][0], pairs[1][1])) if len(pairs) == 2 else None
+
+    @property
+    def _margin(self) -> NDArray[np.float64] | None:
+        """Of two classes whose probabilities sum to one: the second's less 0.5, float64 (n,)."""
+        if self.confidence is None:
+            return None
+        over = self.confidence.astype(np.float64) - 0.5
+        # Of equal scores the first class is the answer: a margin of -0 would name the second.
+        return np.where(self.predictions == 1, over, np.minimum(-over, np.nextafter(0, -1)))
 
 
 def ranks(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -75,52 +173,3 @@ def ranks(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> NDArray[np.i
     earlier = np.arange(scores.shape[1])[None] < truth[:, None]
     found: NDArray[np.int64] = ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
     return found
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One artifact against another on the same images.
-
-    Attributes:
-        artifact: The one judged.
-        reference: What it is judged against.
-        difference: Accuracy of ``artifact`` minus accuracy of ``reference`` in points (percent), with its
-            paired 95 % interval (Tango).
-        same_top1: Share of images on which both name the same class, right or wrong, 0..1.
-    """
-
-    artifact: str
-    reference: str
-    difference: Estimate
-    same_top1: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return {
-            "artifact": self.artifact,
-            "reference": self.reference,
-            "difference_points": self.difference.value,
-            "interval95": [self.difference.low, self.difference.high],
-            "same_top1": self.same_top1,
-        }
-
-
-def compare(accuracies: Mapping[str, Accuracy], artifact: str, reference: str) -> Comparison:
-    """``artifact`` against ``reference``, both measured on the same images in the same order."""
-    judged, base = accuracies[artifact], accuracies[reference]
-    same = float((judged.predictions == base.predictions).mean())
-    return Comparison(artifact, reference, paired_interval(base.correct, judged.correct), same)
-
-
-def compare_precisions(accuracies: Mapping[str, Accuracy]) -> tuple[Comparison, ...]:
-    """Every other artifact against the float32 one of its own format, else against the first float32 one there is.
-
-    Artifact names begin with their precision: "int8.tflite", "float32.tflite".
-    """
-    floats = [name for name in accuracies if name.startswith("float32.")]
-    found = []
-    for name in accuracies:
-        own = f"float32.{name.partition('.')[2]}"
-        if name not in floats and floats:
-            found.append(compare(accuracies, name, own if own in accuracies else floats[0]))
-    return tuple(found)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.datasets.aligning import listed
 from edgevision.datasets.stores import RawImage, Store
 from edgevision.runtime.errors import DatasetError, ImageError
 from edgevision.runtime.images import decode
@@ -143,8 +144,8 @@ class Dataset:
         if missing or unknown or len(wanted) != len(self.labels):
             raise DatasetError(
                 "the data's classes are not the model's",
-                expected=_listed(wanted),
-                got=f"{_listed(self.labels)} (missing: {_listed(missing)}; unknown: {_listed(unknown)})",
+                expected=listed(wanted),
+                got=f"{listed(self.labels)} (missing: {listed(missing)}; unknown: {listed(unknown)})",
                 cure="rename the class folders to the model's labels",
             )
         order = [wanted.index(label) for label in self.labels]
@@ -155,7 +156,7 @@ class Dataset:
         if len(self.labels) > len(wanted):
             raise DatasetError(
                 "the data's classes are not the model's",
-                expected=f"label numbers 0..{len(wanted) - 1} ({_listed(wanted)})",
+                expected=f"label numbers 0..{len(wanted) - 1} ({listed(wanted)})",
                 got=f"0..{len(self.labels) - 1}",
             )
         return dataclasses.replace(self, labels=wanted)
@@ -174,8 +175,3 @@ def _digest(sample: Sample) -> str:
     except OSError as error:
         raise ImageError(f"{sample.name} cannot be read", got=error.strerror or str(error)) from error
     return hashlib.sha256(data).hexdigest()
-
-
-def _listed(names: Sequence[str], most: int = 12) -> str:
-    shown = ", ".join(names[:most])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > most else shown or "none"

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from edgevision.datasets.layout import Listing, Parts, is_hidden, is_image
 from edgevision.datasets.stores import FolderStore, Store, ZipStore
 from edgevision.runtime.errors import DatasetError
 
+Wanted = Callable[[str], bool]
 
-def list_folder(root: Path) -> tuple[Listing, Store]:
-    """Every image below ``root``; links to folders are followed, circles are not.
+
+def is_tree(path: Path) -> bool:
+    """Whether it is a folder or a zip file."""
+    return path.is_dir() or (path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)))
+
+
+def list_images(path: Path, wanted: Wanted = is_image) -> tuple[Listing, Store]:
+    """Every image of a folder or zip, or what else is ``wanted`` by its name.
 
     Raises:
-        DatasetError: A folder cannot be read.
+        DatasetError: It cannot be read.
     """
+    return (_list_folder if path.is_dir() else _list_zip)(path, wanted)
+
+
+def _list_folder(root: Path, wanted: Wanted) -> tuple[Listing, Store]:
+    """Every image below ``root``; links to folders are followed, circles are not."""
     found: list[tuple[Parts, Path]] = []
     folders: set[Parts] = set()
     others: set[str] = set()
@@ -33,7 +46,7 @@ def list_folder(root: Path) -> tuple[Listing, Store]:
                 if mark not in above:
                     folders.add(inner)
                     pending.append((Path(entry.path), inner, above | {mark}))
-            elif is_image(entry.name):
+            elif wanted(entry.name):
                 found.append((inner, Path(entry.path)))
             else:
                 others.add(Path(inner[-1]).suffix.lower() or inner[-1])
@@ -41,12 +54,8 @@ def list_folder(root: Path) -> tuple[Listing, Store]:
     return listing, FolderStore(tuple(path for _, path in found))
 
 
-def list_zip(path: Path) -> tuple[Listing, Store]:
-    """Every image of a zip file; nothing is unpacked, so no member can land outside.
-
-    Raises:
-        DatasetError: The file is no zip, is damaged, or is protected by a password.
-    """
+def _list_zip(path: Path, wanted: Wanted) -> tuple[Listing, Store]:
+    """Every image of a zip file; nothing is unpacked, so no member can land outside."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = [(_member_parts(member), member) for member in archive.infolist()]
@@ -58,7 +67,7 @@ def list_zip(path: Path) -> tuple[Listing, Store]:
     if any(member.flag_bits & 1 for _, member in members):
         raise DatasetError(f"{path} is protected by a password", cure="unpack it and give the folder")
     folders = {parts[:depth] for parts, member in members for depth in range(1, len(parts) + member.is_dir())}
-    images = [(parts, member) for parts, member in members if not member.is_dir() and is_image(parts[-1])]
+    images = [(parts, member) for parts, member in members if not member.is_dir() and wanted(parts[-1])]
     others = {Path(parts[-1]).suffix.lower() or parts[-1] for parts, member in members if not member.is_dir()}
     listing = Listing(str(path), tuple(parts for parts, _ in images), frozenset(folders), frozenset(others))
     return listing, ZipStore(path, tuple(member for _, member in images))

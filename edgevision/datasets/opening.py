@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgevision.datasets.arrays import read_npz
 from edgevision.datasets.dataset import Dataset, Entry
-from edgevision.datasets.folders import list_folder, list_zip
+from edgevision.datasets.folders import is_tree, list_images
 from edgevision.datasets.layout import labelled, unlabelled
 from edgevision.datasets.named import NAMED
+from edgevision.datasets.splits import choose_split
 from edgevision.datasets.stores import Store
 from edgevision.runtime.errors import DatasetError
 
 DataSource = str | Path
-
-#: Splits to fall back on, by the split preferred. Training never falls back on another split.
-_ORDER = {"train": ("train",), "test": ("test", "val", "train"), "val": ("val", "test", "train")}
 
 
 @dataclass(frozen=True)
@@ -66,14 +63,14 @@ def _find(data: DataSource, labels: bool) -> _Found:
     if path.is_file() and path.suffix.lower() == ".npz":
         names, named, splits = read_npz(path, labels)
         return _Found(str(data), names, named, dict(splits))
-    if not path.is_dir() and not (path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))):
+    if not is_tree(path):
         raise DatasetError(
             f"{data} is no data set",
             expected="a folder, a .zip, an .npz, " + " or ".join(f"'{name}'" for name in NAMED),
             got="a file of another kind" if path.exists() else "nothing at that path",
             cure="check the path",
         )
-    listing, store = list_folder(path) if path.is_dir() else list_zip(path)
+    listing, store = list_images(path)
     names, entries = labelled(listing) if labels else ((), unlabelled(listing))
     return _Found(str(data), names, True, {split: (store, found) for split, found in entries.items()})
 
@@ -88,14 +85,6 @@ def _without_labels(where: str, splits: dict[str, tuple[Store, tuple[Entry, ...]
 
 def _chosen(found: _Found, split: str | None, prefer: str) -> Dataset:
     splits = tuple(found.splits)
-    wanted = (split,) if split is not None else splits if len(splits) == 1 else _ORDER.get(prefer, (prefer,))
-    name = next((candidate for candidate in wanted if candidate in splits), None)
-    if name is None:
-        raise DatasetError(
-            f"{found.where} has no split {wanted[0]!r}",
-            expected=" or ".join(splits),
-            got=repr(wanted[0]),
-            cure="choose one of its splits",
-        )
+    name = choose_split(found.where, splits, split, prefer)
     store, entries = found.splits[name]
     return Dataset(found.labels, name, splits, entries, store, found.named)

@@ -1,11 +1,36 @@
-"""Dividing labelled images: stratified, seeded, the same on every machine and numpy version."""
+"""Which split is meant, and dividing images: stratified, seeded, the same on every machine and numpy version."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.runtime.errors import DatasetError
+
+#: Splits to fall back on, by the split preferred. Training never falls back on another split.
+_ORDER = {"train": ("train",), "test": ("test", "val", "train"), "val": ("val", "test", "train")}
+
+
+def choose_split(where: str, splits: Sequence[str], wanted: str | None, prefer: str) -> str:
+    """The split to open: the one wanted; else the only one, else the first there is that ``prefer`` leads to.
+
+    Args:
+        where: The data, for the message.
+        splits: Those it has.
+        wanted: One of them by name, or None.
+        prefer: "test" takes test, else val, else train; "train" takes train and nothing else.
+
+    Raises:
+        DatasetError: There is no such split.
+    """
+    names = (wanted,) if wanted is not None else splits if len(splits) == 1 else _ORDER.get(prefer, (prefer,))
+    for name in names:
+        if name in splits:
+            return name
+    expected, cure = " or ".join(splits), "choose one of its splits"
+    raise DatasetError(f"{where} has no split {names[0]!r}", expected=expected, got=repr(names[0]), cure=cure)
 
 
 def stratified(

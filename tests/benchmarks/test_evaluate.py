@@ -19,12 +19,14 @@ def test_all_artifacts_are_compared_image_by_image(bundle: Path, photos: Path) -
     seen: list[tuple[str, int, int]] = []
     found = evaluate(bundle, photos, all=True, progress=lambda *step: seen.append(step))
     floats, ints = found.artifacts["float32.onnx"], found.artifacts["int8.onnx"]
+    assert isinstance(floats, Accuracy) and isinstance(ints, Accuracy)
     assert (floats.top1, ints.top1, ints.n) == (1.0, 22 / 24, 24)
     assert ints.interval95 == wilson_interval(22, 24)
     (comparison,) = found.comparisons
     assert (comparison.artifact, comparison.reference) == ("int8.onnx", "float32.onnx")
     assert comparison.difference == paired_interval(floats.correct, ints.correct)
-    assert comparison.same_top1 == 22 / 24
+    assert comparison.changes["same_top1"] == 22 / 24
+    assert comparison.changes["flips"]["worst"][0]["image"] == "light/secret-00.png"
     assert seen[0] == ("evaluate", 1, 24) and seen[-1] == ("evaluate", 24, 24)
 
 

@@ -27,6 +27,14 @@ def test_the_engines_resolve(python: str, resolution: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("python", DEVICES)
+def test_the_metrics_resolve_to_wheels_without_matplotlib(python: str) -> None:
+    options = ("--resolution", "lowest-direct", "--only-binary", "pycocotools")
+    found = _resolved("metrics", python, *options)
+    assert "pycocotools" in found and "matplotlib" not in found
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("python", MAKERS)
 @pytest.mark.parametrize("resolution", ["highest", "lowest-direct"])
 def test_the_makers_resolve(python: str, resolution: str) -> None:
@@ -48,7 +56,7 @@ def test_all_is_everything_but_the_legacy_engine_and_the_developers_tools() -> N
     whole = config["options.extras_require"]["all"].strip()
     engines = config["options.extras_require"]["runtime"].strip()
     assert engines == "edgevision[tflite,onnx,openvino]"
-    assert whole == "edgevision[runtime,video,jpeg,convert,train,report]"
+    assert whole == "edgevision[runtime,video,fast,convert,train,report,metrics]"
     assert extras == {
         "tflite",
         "tflite-legacy",
@@ -57,10 +65,11 @@ def test_all_is_everything_but_the_legacy_engine_and_the_developers_tools() -> N
         "runtime",
         "video",
         "camera",
-        "jpeg",
+        "fast",
         "convert",
         "train",
         "report",
+        "metrics",
         "all",
         "dev",
     }

@@ -1,0 +1,123 @@
+"""Images with boxes around objects: COCO JSON or Pascal VOC XML beside them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.datasets.aligning import places_in
+from edgevision.datasets.dataset import Dataset
+from edgevision.datasets.splits import choose_split
+from edgevision.datasets.tree import Tree, open_tree
+from edgevision.runtime.errors import DatasetError
+
+
+@dataclass(frozen=True, eq=False)
+class Boxes:
+    """The objects of one image.
+
+    Attributes:
+        xyxy: float64 (n, 4), x1, y1, x2, y2 in pixels of the image (its left edge is 0, its right edge its width).
+        class_ids: int64 (n,), indices into the data's labels.
+        ignored: bool (n,): finding it counts neither as right nor as wrong (COCO's crowds, VOC's difficult objects).
+        crowd: bool (n,): a box around many, each of which may be found.
+        size: Height and width that the annotations give the image, pixels; None where they are silent.
+    """
+
+    xyxy: NDArray[np.float64]
+    class_ids: NDArray[np.int64]
+    ignored: NDArray[np.bool_]
+    crowd: NDArray[np.bool_]
+    size: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
+@dataclass(frozen=True, eq=False)
+class BoxDataset:
+    """Images and their objects; an image is read when it is asked for.
+
+    Attributes:
+        labels: Class names, in the order of the class indices.
+        images: The images, without labels.
+        truths: The objects of each image, in the same order.
+        judged: int64 (k,), the classes that the data knows; a model may know more.
+    """
+
+    labels: tuple[str, ...]
+    images: Dataset
+    truths: tuple[Boxes, ...]
+    judged: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def split(self) -> str:
+        """Which split this is."""
+        return self.images.split
+
+    def aligned_to(self, labels: Sequence[str]) -> BoxDataset:
+        """The same with class indices that follow ``labels``, a model's; the model may know more classes.
+
+        Raises:
+            DatasetError: A class of the data is none of the model's.
+        """
+        order = np.array(places_in(self.labels, labels), np.int64)
+        truths = (dataclasses.replace(truth, class_ids=order[truth.class_ids]) for truth in self.truths)
+        return BoxDataset(tuple(labels), self.images, tuple(truths), order)
+
+
+@dataclass(frozen=True, eq=False)
+class BoxSplit:
+    """One split as a reader finds it: places of its images in the tree's listing, and the truth of each."""
+
+    places: list[int]
+    truths: list[Boxes]
+
+
+def open_boxes(data: str | Path, split: str | None = None, *, prefer: str = "test") -> BoxDataset:
+    """Images with boxes.
+
+    Args:
+        data: A folder or .zip of images with COCO .json files (one a split: the split's name is in the path, e.g.
+            annotations/instances_val2017.json) or Pascal VOC .xml files (one an image of the same name).
+        split: The split to open. None: the only one, else the one that ``prefer`` leads to.
+        prefer: As for ``open_dataset``.
+
+    Raises:
+        DatasetError: There are no annotations, they are damaged (the message names the file), or there is no such
+            split.
+    """
+    from edgevision.datasets.coco import coco_files, read_coco
+    from edgevision.datasets.voc import read_voc
+
+    tree = open_tree(data)
+    files = coco_files(tree)
+    if files:
+        name = choose_split(tree.where, tuple(files), split, prefer)
+        labels, found = read_coco(tree, files[name])
+        return _dataset(tree, labels, name, tuple(files), found)
+    if tree.named(".xml"):
+        labels, splits = read_voc(tree)
+        name = choose_split(tree.where, tuple(splits), split, prefer)
+        return _dataset(tree, labels, name, tuple(splits), splits[name])
+    expected = "COCO .json files with images, annotations and categories, or Pascal VOC .xml files"
+    got = ", ".join("/".join(parts) for parts in sorted(tree.documents)[:4]) or "images alone"
+    raise DatasetError(f"{data} has no boxes", expected=expected, got=got, cure="put the annotations beside the images")
+
+
+def _dataset(tree: Tree, labels: tuple[str, ...], name: str, splits: tuple[str, ...], found: BoxSplit) -> BoxDataset:
+    images = tree.dataset(name, splits, found.places)
+    return BoxDataset(labels, images, tuple(found.truths), np.arange(len(labels), dtype=np.int64))
+
+
+def ordered(splits: Mapping[str, BoxSplit]) -> dict[str, BoxSplit]:
+    """Train first, then val, test and the undivided one."""
+    return {name: splits[name] for name in ("train", "val", "test", "all") if name in splits}
