@@ -217,6 +217,9 @@ def _against_float(artifact: Artifact) -> dict[str, str]:
             "same answer as float": same,
             "points against float": f"{found.difference:+.2f} ({low:+.2f} to {high:+.2f})",
         }
+    if found.metric is not None and found.value is not None:
+        points = f"{found.difference:+.2f} ({low:+.2f} to {high:+.2f})"
+        return {found.metric: f"{found.value:.3f}", "points against float": points}
     cells = {"least signal to noise, dB": f"{found.difference:.1f} ({low:.1f} to {high:.1f})"}
     if len(found.signals) > 1:
         cells["by output"] = ", ".join(f"{each.output} {each.sqnr_db:.1f}" for each in found.signals)

@@ -167,7 +167,20 @@ def signal_table(artifacts: tuple[Artifact, ...]) -> list[str]:
             ratio = f"{signal.sqnr_db:.1f} ({low:.1f} to {high:.1f})"
             same = "" if signal.same_top1 is None else f"{signal.same_top1:.2%}"
             lines.append("| " + " | ".join([*first, signal.output, ratio, same, _checks(item)]) + " |")
-    return lines
+    return [*lines, *_metrics(artifacts)]
+
+
+def _metrics(artifacts: tuple[Artifact, ...]) -> list[str]:
+    """What each artifact got by the task's own metric; nothing where signals alone were compared."""
+    rows = []
+    for item in artifacts:
+        found = item.agreement
+        if found is not None and found.value is not None and found.float_value is not None:
+            low, high = found.interval
+            points = f"{found.difference:+.2f} ({low:+.2f} to {high:+.2f})"
+            rows.append(f"| {item.name} | {found.metric} | {found.value:.4f} | {found.float_value:.4f} | {points} |")
+    head = ["", "| artifact | metric | it | float | difference in points, 95 % interval |", "|---|---|--:|--:|--:|"]
+    return [*head, *rows] if rows else []
 
 
 def _checks(item: Artifact) -> str:

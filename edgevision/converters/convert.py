@@ -19,6 +19,7 @@ from edgevision.converters.formats import NOT_MADE
 from edgevision.converters.heads import manifest_of
 from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.limits import Limits
+from edgevision.converters.metric_gate import figures_of, judged_by_metric
 from edgevision.converters.native.convert import convert_opaque
 from edgevision.converters.native.opaque import OpaqueModel
 from edgevision.converters.pareto import search_record
@@ -228,9 +229,13 @@ def convert_here(
         weights = quantized.weights_model() if {"dynamic-int8", "int16x8"} & {p for _, p in wanted} else None
         judged = data.judged.batches(batch_size(source.graph))
         answers = answer(source, quantized.whole_model(), sessions, judged, weights)
+        checked = tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported)
+        if data.judge is not None:
+            figures = figures_of(data.judge, manifest, answers, len(data.judged))
+            checked = tuple(judged_by_metric(item, figures, max_drop) for item in checked)
         manifest = dataclasses.replace(
             manifest,
-            artifacts=tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported),
+            artifacts=checked,
             provenance=provenance(
                 source, recipe(source, quantized, tuning), data, golden, quantized.convergence, left_out(asked)
             ),

@@ -57,9 +57,17 @@ def gate(manifest: Manifest, data: Samples, max_drop: float, training: TrainingS
     # Judging images that come from the calibration data itself are the same to look at, and may be the same.
     overlap = None if images.is_shared and not data.is_separate else images.overlap(judged, more)  # type: ignore[arg-type]
     odd = images.warnings(judged if data.is_separate else None)  # type: ignore[arg-type]  # both are of one kind
-    basis = "signal" if not manifest.is_classifier else "agreement" if data.targets is None else "accuracy"
+    odd = (*odd, *([data.remark] if data.remark else []))
+    basis = _basis(manifest, data)
     is_shared = images.is_shared and not data.is_separate
     return verdict(manifest.artifacts, max_drop, basis, len(judged), is_shared, overlap=overlap, warnings=odd)
+
+
+def _basis(manifest: Manifest, data: Samples) -> str:
+    if manifest.is_classifier:
+        return "agreement" if data.targets is None else "accuracy"
+    metrics = [item.agreement.metric for item in manifest.artifacts if item.agreement and item.agreement.metric]
+    return metrics[0] if metrics else "signal"
 
 
 def write(

@@ -100,7 +100,8 @@ def verdict(
     Args:
         artifacts: Checked.
         max_drop: Allowed loss, points.
-        basis: What judged: "accuracy" (true classes), "agreement" or "signal" (``signal_gate``).
+        basis: What judged: "accuracy" (true classes), "agreement", "signal" (``signal_gate``) or a metric's name
+            (``metric_gate``).
         images: How many images judged.
         is_shared: Whether the judging images had to be calibration images.
         overlap: How many calibration images are among the judging ones.
@@ -124,7 +125,7 @@ def _notes(failed: Sequence[str], max_drop: float, basis: str, is_shared: bool) 
         notes = [
             f"no labelled images: judged by agreement with the float model, at most {changes:g} % of answers changed"
         ]
-    if is_shared and basis != "accuracy":
+    if is_shared and basis in ("agreement", "signal"):
         notes.append(
             f"too few {'samples' if basis == 'signal' else 'images'} to keep the judging ones out of calibration"
         )

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.benchmarks.judges.judge import ImageSamples
 from edgevision.converters.calibration import CalibrationSet, PixelSet
+from edgevision.converters.heads import manifest_of
 from edgevision.converters.labels import settle_labels
+from edgevision.converters.metric_gate import open_metric
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.source import SourceModel
 from edgevision.converters.tensor_set import TensorRows, TensorSet, content_hash, judged_rows
@@ -33,6 +36,8 @@ class Samples:
         targets: True class of each judged image, int64; None without labels.
         is_separate: Whether ``judged`` is evaluation data of its own.
         evaluation: What that is, for the manifest; None without.
+        judge: The task's own measure on that, of a model with a head and labels that can be used; else None.
+        remark: Why there is none although there is evaluation data; "" where nothing is to be said.
     """
 
     labels: tuple[str, ...]
@@ -41,6 +46,8 @@ class Samples:
     targets: NDArray[np.int64] | None
     is_separate: bool
     evaluation: dict[str, Any] | None
+    judge: ImageSamples | None = None
+    remark: str = ""
 
 
 def open_samples(
@@ -73,9 +80,11 @@ def open_samples(
     most = _enough(source.graph, models)
     if evaluate is None:
         return Samples(names, images, images.judgement.first(most), None, False, None)
-    tested = open_images(evaluate, prefer="test")
+    judge, remark = open_metric(manifest_of(source, names), evaluate) if source.head else (None, "")
+    tested = judge.images if judge is not None else open_images(evaluate, prefer="test")
     about = {"images": min(most, len(tested)), "split": tested.split, "sha256": tested.content_hash()}
-    return Samples(names, images, PixelSet(tested, preprocessing, name).first(most), None, True, about)
+    judged = PixelSet(tested, preprocessing, name).first(most)
+    return Samples(names, images, judged, None, True, about, judge, remark)
 
 
 def _labelled(

@@ -88,7 +88,11 @@ class Agreement:
         top5: Share of images whose class is among this artifact's best five, 0..1; None without labels or with
             fewer than six classes.
         float_top5: The same of the float Keras model.
-        signals: One per output of the task "tensors".
+        signals: One per output of a model that is no classifier.
+        metric: The task's own by which a model with a head was judged on labelled data, e.g. "ap50" or "miou";
+            ``difference`` and ``interval`` are then points of it. None where signals decided.
+        value: What this artifact got, 0..1.
+        float_value: What the float Keras model got, 0..1.
     """
 
     images: int
@@ -106,11 +110,14 @@ class Agreement:
     top5: float | None = None
     float_top5: float | None = None
     signals: tuple[Signal, ...] = ()
+    metric: str | None = None
+    value: float | None = None
+    float_value: float | None = None
 
     @property
     def words(self) -> str:
         """The verdict: "pass", "fail" or "not enough images to tell: need about 390"."""
-        samples = "samples" if self.signals else "images"
+        samples = "samples" if self.signals and self.metric is None else "images"
         return verdict_words(self.verdict, self.passed, self.images_needed, samples)
 
 
@@ -185,7 +192,8 @@ class Gate:
     Attributes:
         passed: Whether the bundle may be used: no artifact failed a check. True while the images are too few to tell.
         max_drop: Allowed loss, points (percent); without meaning by "signal".
-        basis: "accuracy" (labels), "agreement" (no labels) or "signal" (task "tensors": ``least_sqnr_db``).
+        basis: "accuracy" (labels), "agreement" (no labels), "signal" (no classifier: ``least_sqnr_db``) or the name of
+            the metric that a model with a head was judged by on labelled data, e.g. "miou".
         images: How many images judged.
         note: What has to be said about how it was judged.
         verdict: "pass" when every artifact passes, "fail" when one fails; None in bundles of before there was one.

@@ -75,7 +75,7 @@ def gate_sentence(report: Report) -> str:
         limit = f"{gate.least_sqnr_db:g} dB of signal to noise against float on {gate.images} samples"
         return f"Gate {gate_word(gate)}: every output of every artifact was to reach {limit}."
     limit = f"{gate.max_drop:g} point{'' if gate.max_drop == 1 else 's'}"
-    basis = "of float" if gate.basis == "accuracy" else "of full agreement with float"
+    basis = "of full agreement with float" if gate.basis == "agreement" else "of float"
     if gate.verdict == "undecided":
         few = f"{gate.words[0].upper()}{gate.words[1:]}."
         return f"Gate undecided: every artifact was seen within {limit} {basis} on {gate.images} images. {few}"
