@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import tempfile
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -14,15 +16,17 @@ import numpy as np
 
 from edgevision import __version__
 from edgevision.benchmarks.choice import chosen
+from edgevision.benchmarks.energy import find_meter, idle_watts
+from edgevision.benchmarks.environment import machine_state, own_cpu_s
 from edgevision.benchmarks.evaluate import measure_accuracy
 from edgevision.benchmarks.measure import Job, measure
+from edgevision.benchmarks.protocol import Protocol
 from edgevision.benchmarks.report.model import AccuracyRecord, Measured, Report
 from edgevision.benchmarks.sources import MeasuredImages, from_dataset, from_golden, from_golden_arrays, lay_out
 from edgevision.datasets import Dataset, open_dataset, open_images
 from edgevision.runtime.bundle import Bundle
-from edgevision.runtime.errors import DatasetError, InputError
+from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.host import host_description
-from edgevision.runtime.host_state import host_state
 from edgevision.runtime.predictor import no_classifier
 
 Progress = Callable[[str, int, int], None]
@@ -35,12 +39,15 @@ def benchmark(
     bundle_path: str | Path,
     data: str | Path | None = None,
     artifacts: Sequence[str] | None = None,
-    runs: int = 200,
-    min_s: float = 0.5,
+    runs: int | None = None,
+    min_s: float | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    *,
+    processes: int | None = None,
+    quick: bool = False,
 ) -> Report:
-    """Measures the very predictor that users call, each artifact in a process of its own.
+    """Measures the very predictor that users call, each artifact in processes of its own.
 
     Args:
         bundle_path: The bundle.
@@ -48,50 +55,70 @@ def benchmark(
             the bundle's golden inputs, which need no decoding and no resizing; a bundle of the task "tensors" has
             nothing else to run.
         artifacts: Names of the artifacts, e.g. ["int8.tflite"]; None takes all whose engine is installed.
-        runs: Least number of measured predictions per artifact.
-        min_s: Seconds to measure each artifact for, on average, as long as 2,000 runs are enough for it.
+        runs: Least number of measured predictions per artifact; None takes 200.
+        min_s: Least seconds of measured predictions per artifact, up to 100,000 runs; None takes 10, quick 0.5.
         threads: Threads per engine; None leaves it to ``load``.
         progress: Called with ("measure" or "evaluate", steps done, steps).
+        processes: Processes per artifact, one after the other; None takes 5, quick 1.
+        quick: A quick look, and the report says that it is one.
 
     Raises:
-        InputError: ``runs`` or ``min_s`` is not usable.
+        InputError: ``runs``, ``min_s`` or ``processes`` is not usable.
         DatasetError, ImageError: The data cannot be used, or an image cannot be read.
         BundleError: The bundle cannot be used, or ``data`` is given and it is no image classifier.
         BackendError: An engine is missing or failed.
     """
-    if runs < 1 or not min_s >= 0:
-        raise InputError("nothing would be measured", expected="runs >= 1, min_s >= 0", got=f"{runs}, {min_s}")
+    given = {"runs": runs, "min_s": min_s, "threads": threads, "processes": processes, "quick": quick}
+    protocol = Protocol.of(quick, runs, min_s, processes)
     bundle = Bundle.open(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
-    state = host_state()
-    load_average = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
-    labelled, images, remarks = images_to_run(bundle, data, runs)
-    # One more worker runs the first artifact's tensors through no engine: what is left is the harness.
-    jobs = [*map(Job, names), Job(names[0], null=True)]
-    with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
-        where, sources = Path(folder), lay_out(images, Path(folder))
-        here = bundle.path.resolve()
-        found = measure(jobs, here, sources, where, runs=runs, min_s=min_s, threads=threads, progress=progress)
+    labelled, images, remarks = images_to_run(bundle, data, protocol.runs)
+    found, about = _run(bundle, names, images, protocol, threads, progress)
     return Report(
         bundle=bundle.path.resolve().name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        command=_command(bundle, data, runs, artifacts, threads),
+        command=_command(bundle, data, artifacts, **given),
         gate=bundle.manifest.gate,
         artifacts=tuple(_measured(bundle, name, facts) for name, facts in zip(names, found)),
         overhead=_measured(bundle, names[0], found[-1], null=True),
-        images={
-            "kind": images.kind,
-            "name": images.name,
-            "split": images.split,
-            "distinct": len(images.samples),
-        },
         accuracy=None if labelled is None else _accuracy(bundle, labelled, images.name, names, threads, progress),
-        host={**host_description(), **state, "load_average": load_average},
         versions=_versions(),
         provenance=_names_only(bundle.manifest.provenance),
         skipped=skipped,
         remarks=remarks,
+        protocol=asdict(protocol),
+        files={file.name: file.sha256 for name in names for file in bundle.artifact(name).files},
+        **about,
     )
+
+
+def _run(
+    bundle: Bundle,
+    names: Sequence[str],
+    images: MeasuredImages,
+    protocol: Protocol,
+    threads: int | None,
+    progress: Progress | None,
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The timed phase: what each job found, and the fields of the report that say how it went."""
+    meter = find_meter()
+    energy = {} if meter is None else {"meter": meter.name, "idle_w": round(idle_watts(meter), 3)}
+    # One more worker runs the first artifact's tensors through no engine: what is left is the harness.
+    jobs, here = [*map(Job, names), Job(names[0], null=True)], bundle.path.resolve()
+    with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
+        where, sources = Path(folder), lay_out(images, Path(folder))
+        before, start, own = machine_state(), time.perf_counter(), own_cpu_s()
+        found = measure(jobs, here, sources, where, protocol=protocol, threads=threads, meter=meter, progress=progress)
+        elapsed, own, after = time.perf_counter() - start, own_cpu_s() - own, machine_state()
+        about = {"kind": images.kind, "name": images.name, "split": images.split, "distinct": len(images.samples)}
+        return found, {
+            "images": {**about, "sha256": _content_hash(sources)},
+            "host": {**host_description(), **before},
+            "host_after": after,
+            "elapsed_s": round(elapsed, 3),
+            "own_cpu_s": round(own, 3),
+            "energy": energy,
+        }
 
 
 def images_to_run(
@@ -152,16 +179,21 @@ def _measured(bundle: Bundle, name: str, facts: dict[str, Any], *, null: bool = 
     )
 
 
-def _command(
-    bundle: Bundle, data: str | Path | None, runs: int, artifacts: Sequence[str] | None, threads: int | None
-) -> str:
+def _command(bundle: Bundle, data: str | Path | None, artifacts: Sequence[str] | None, **given: Any) -> str:
     """The call that repeats the measurement, with names instead of paths."""
     parts = [repr(bundle.path.resolve().name)]
     parts += [f"data={Path(data).name!r}"] if data is not None else []
     parts += [f"artifacts={list(artifacts)!r}"] if artifacts is not None else []
-    parts += [f"runs={runs}"] if runs != 200 else []
-    parts += [f"threads={threads}"] if threads is not None else []
+    parts += [f"{name}={value!r}" for name, value in given.items() if value is not None and value is not False]
     return f"edgevision.benchmark({', '.join(parts)})"
+
+
+def _content_hash(sources: Sequence[str]) -> str:
+    """Of the files that were run, in their order: whether two reports saw the same images."""
+    digest = hashlib.sha256()
+    for path in sources:
+        digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _names_only(value: Any) -> Any:

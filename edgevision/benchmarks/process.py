@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from edgevision.runtime.closing import Closing
 from edgevision.runtime.errors import BackendError
 
 _COMMAND = [sys.executable, "-m", "edgevision.benchmarks.worker"]
+#: Seconds between two readings of a power meter; nothing is timed meanwhile.
+POLL_S = 0.1
 
 
 class WorkerProcess(Closing):
@@ -38,8 +42,8 @@ class WorkerProcess(Closing):
             env=environment(),
         )
 
-    def ask(self, do: str, **request: Any) -> dict[str, Any]:
-        """Sends one request and waits for its reply.
+    def ask(self, do: str, *, meanwhile: Callable[[], object] | None = None, **request: Any) -> dict[str, Any]:
+        """Sends one request and waits for its reply; until then ``meanwhile`` is called every ``POLL_S`` seconds.
 
         Raises:
             BackendError: The worker died; the message names the artifact and the last line it wrote to stderr.
@@ -48,6 +52,8 @@ class WorkerProcess(Closing):
         try:
             self._process.stdin.write(json.dumps({"do": do, **request}) + "\n")
             self._process.stdin.flush()
+            while meanwhile is not None and not select.select([self._process.stdout], [], [], POLL_S)[0]:
+                meanwhile()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""

@@ -1,14 +1,16 @@
 """Intervals and percentiles with known properties; nothing here assumes a normal distribution.
 
 All intervals are two-sided. Accuracy: Wilson's score interval for one artifact, Tango's score interval and McNemar's
-test for two artifacts on the same images. Latency: order statistics, which hold for any distribution. Whether two
-samples look alike: Smirnov's distance.
+test for two artifacts on the same images. Latency: what a sample supports, and its change over time; intervals of
+medians by order statistics, where values are independent (else ``resampling``). Whether two samples look alike:
+Smirnov's distance.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -211,6 +213,130 @@ def percentiles(values: ArrayLike, ps: Sequence[float] = (0.5, 0.9, 0.99)) -> di
     """
     data = np.asarray(values, dtype=np.float64)
     return {f"p{100 * p:g}": float(np.quantile(data, p)) for p in ps if is_supported(p, data.size)}
+
+
+@dataclass(frozen=True)
+class Description:
+    """A sample in numbers, all of its unit; None for what it does not support (``is_supported``).
+
+    Attributes:
+        n: How many values.
+        iqr: Between the first and the third quartile.
+        p90_bound: MLPerf's early-stopping estimate, see ``early_stopping``.
+    """
+
+    n: int
+    min: float
+    mean: float
+    max: float
+    iqr: float | None
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p90_bound: float | None
+
+
+def described(values: ArrayLike) -> Description:
+    """What a sample supports; every value counts, whatever it is.
+
+    Args:
+        values: (n,) numbers of any unit, n >= 1.
+    """
+    data = np.asarray(values, dtype=np.float64)
+    known = percentiles(data, (0.25, 0.5, 0.75, 0.9, 0.95, 0.99))
+    iqr = known["p75"] - known["p25"] if {"p25", "p75"} <= set(known) else None
+    return Description(
+        n=data.size,
+        min=float(data.min()),
+        mean=float(data.mean()),
+        max=float(data.max()),
+        iqr=iqr,
+        p50=known.get("p50"),
+        p90=known.get("p90"),
+        p95=known.get("p95"),
+        p99=known.get("p99"),
+        p90_bound=early_stopping(data),
+    )
+
+
+def early_stopping(values: ArrayLike, p: float = 0.9, confidence: float = 0.99) -> float | None:
+    """A value that the percentile ``p`` does not exceed with ``confidence``, as MLPerf estimates it in few queries.
+
+    MLPerf Inference Rules, appendix "Early Stopping Criterion" (https://github.com/mlcommons/inference_policies): of n
+    queries the t slowest may be over, t the largest number for which n queries of a system whose percentile is worse
+    would have so few with probability 1 - ``confidence`` at most; the t-th slowest is the estimate. The bound is
+    binomial and takes runs as independent.
+
+    Returns:
+        None when there are too few values (fewer than 64 for p90).
+    """
+    data = np.sort(np.asarray(values, dtype=np.float64))
+    n, over = data.size, 1 - p
+    k = np.arange(math.floor(n * over) + 1)  # the bound lies below the expected number
+    steps = np.log((n - k) / (k + 1)) + math.log(over / p)
+    logs = n * math.log(p) + np.concatenate([[0.0], np.cumsum(steps[:-1])])
+    allowed = int(np.count_nonzero(np.cumsum(np.exp(logs)) <= 1 - confidence)) - 1
+    return float(data[n - allowed]) if allowed >= 1 else None
+
+
+def student_quantile(p: float, freedom: int) -> float:
+    """Quantile of Student's t distribution: the finite sums of Abramowitz and Stegun, 26.7.3 and 26.7.4, inverted.
+
+    Args:
+        p: 0.5 to 1, exclusive.
+        freedom: Degrees of freedom, at least 1.
+    """
+    low, high = 0.0, math.pi / 2  # of the angle atan(t / sqrt(freedom))
+    for _ in range(60):
+        angle = (low + high) / 2
+        low, high = (angle, high) if _student(angle, freedom) < 2 * p - 1 else (low, angle)
+    return math.sqrt(freedom) * math.tan((low + high) / 2)
+
+
+def _student(angle: float, freedom: int) -> float:
+    """Probability that t lies within plus or minus sqrt(freedom) * tan(angle)."""
+    sine, square, odd = math.sin(angle), math.cos(angle) ** 2, freedom % 2
+    term, total = (math.cos(angle), 0.0) if odd else (1.0, 0.0)
+    for step in range(freedom // 2):
+        total += term
+        term *= square * (2 * step + 1 + odd) / (2 * step + 2 + odd)
+    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+
+
+class Trend(NamedTuple):
+    """How values changed over time.
+
+    Attributes:
+        change: From the first to the last, as a share: 0.1 is 10 % more.
+        z: Kendall's statistic in standard deviations: how far from what a random order gives.
+    """
+
+    change: float
+    z: float
+
+
+def trend(values: ArrayLike, times: ArrayLike, groups: Sequence[int] | None = None) -> Trend:
+    """The change over time by Theil and Sen (Sen, J. Am. Stat. Assoc. 63, 1968), which outliers do not move.
+
+    Args:
+        values: (n,) positive numbers, n >= 2.
+        times: (n,) when each was taken, ascending.
+        groups: (n,) numbers; only pairs within a group are compared, and the change is that of one group's time.
+    """
+    logs, when = np.log(np.asarray(values, np.float64)), np.asarray(times, np.float64)
+    names = np.zeros(logs.size, int) if groups is None else np.asarray(groups)
+    first, second = np.triu_indices(logs.size, 1)
+    together = (names[first] == names[second]) & (when[second] > when[first])
+    first, second = first[together], second[together]
+    if not first.size:
+        return Trend(0.0, 0.0)
+    slope = float(np.median((logs[second] - logs[first]) / (when[second] - when[first])))
+    sizes = np.unique(names, return_counts=True)[1]
+    variance = float(np.sum(sizes * (sizes - 1) * (2 * sizes + 5))) / 18
+    length = float(np.median([np.ptp(when[names == name]) for name in np.unique(names)]))
+    z = float(np.sum(np.sign(logs[second] - logs[first]))) / math.sqrt(variance)
+    return Trend(math.expm1(min(slope * length, 50.0)), z)
 
 
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> Estimate | None:

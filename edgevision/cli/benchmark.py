@@ -22,6 +22,16 @@ SCENARIOS = ("single-stream", "offline", "rate", "sustained", "cold-start", "con
 @click.option("--out", metavar="FILE", help="Write the report: .json with every raw time, or .md.")
 @click.option("--html", metavar="FILE.html", help="Write the report as one self-contained page.")
 @click.option("--runs", type=click.IntRange(min=1), help="Least number of predictions per model.  [default: 200]")
+@click.option(
+    "--min-time",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Least seconds of predictions per model.  [default: 10]",
+)
+@click.option("--processes", type=click.IntRange(min=1), help="Processes per model, one after the other.  [default: 5]")
+@click.option(
+    "--quick", is_flag=True, help="A quick look: one process and half a second per model. The report says so."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads per engine.  [default: what predict would use]")
 @click.option("--scenario", type=click.Choice(SCENARIOS), help="Play this instead.  [default: single-stream]")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Frames a second of rate.  [default: 30]")
@@ -38,6 +48,9 @@ def command(
     out: str | None,
     html: str | None,
     runs: int | None,
+    min_time: float | None,
+    processes: int | None,
+    quick: bool,
     threads: int | None,
     scenario: str | None,
     rate: float | None,
@@ -45,11 +58,11 @@ def command(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Measure every model of a bundle whose engine is installed, each in a process of its own."""
+    """Measure every model of a bundle whose engine is installed, each in processes of its own."""
     from edgevision.benchmarks.benchmark import benchmark
 
     if scenario not in (None, "single-stream"):
-        _refuse("single-stream", html=html, runs=runs)
+        _refuse("single-stream", html=html, runs=runs, min_time=min_time, processes=processes, quick=quick or None)
         asked = {"threads": threads, "seconds": seconds, "rate": rate}
         _play(bundle, str(scenario), data, out, asked, force=force, as_json=as_json)
         return
@@ -58,7 +71,8 @@ def command(
     check_reports(targets, force)
     with results() as stdout:
         with Progress() as progress:
-            report = benchmark(bundle, data, progress=progress, **given(runs=runs, threads=threads))
+            plan = given(runs=runs, min_s=min_time, processes=processes, threads=threads)
+            report = benchmark(bundle, data, progress=progress, quick=quick, **plan)
         for target in targets:
             report.write(target, force=force)
         if as_json:
@@ -71,7 +85,7 @@ def _refuse(where: str, **options: Any) -> None:
     """Options that mean nothing to the scenario asked for."""
     for name, value in options.items():
         if value is not None:
-            raise click.UsageError(f"--{name} is for {where} only")
+            raise click.UsageError(f"--{name.replace('_', '-')} is for {where} only")
 
 
 def _play(

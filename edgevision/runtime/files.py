@@ -1,4 +1,4 @@
-"""Small files that a system may or may not have."""
+"""Small files and programs that a system may or may not have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 #: Where the file system begins; another folder only in tests.
 ROOT = Path("/")
+_TIMEOUT_S = 2.0
 
 
 def text(path: str | Path) -> str:
@@ -19,3 +20,18 @@ def text(path: str | Path) -> str:
 def below_root(path: str | Path) -> Path:
     """An absolute path as seen from ``ROOT``."""
     return ROOT / str(path).lstrip("/") if Path("/") != ROOT else Path(path)
+
+
+def said_by(program: str, *words: str) -> str:
+    """What a program prints; "" where there is none or it fails."""
+    import shutil
+    import subprocess
+
+    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin:/opt/vc/bin")
+    if found is None:
+        return ""
+    try:
+        done = subprocess.run([found, *words], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from edgevision.runtime.files import below_root, text
+from edgevision.runtime.files import below_root, said_by, text
 from edgevision.runtime.gpu import is_jetson
 
 _ZONES = "/sys/class/thermal"
 _FIRMWARE = "/sys/devices/platform/soc/soc:firmware/get_throttled"
 #: Bits of a Raspberry Pi's get_throttled; 16 higher: since it was started. From the Raspberry Pi documentation.
 _BITS = {0: "under-voltage", 1: "frequency capped", 2: "throttled", 3: "soft temperature limit"}
-_TIMEOUT_S = 2.0
 
 
 def host_state() -> dict[str, Any]:
@@ -39,7 +38,7 @@ def throttled() -> dict[str, Any] | None:
     """What a Raspberry Pi's firmware says of power and heat; None elsewhere."""
     if "raspberry pi" not in text("/proc/device-tree/model").lower():
         return None
-    said = text(_FIRMWARE) or _said_by("vcgencmd", "get_throttled").rpartition("=")[2]
+    said = text(_FIRMWARE) or said_by("vcgencmd", "get_throttled").rpartition("=")[2]
     if not re.fullmatch(r"(0x)?[0-9a-fA-F]+", said):
         return None
     bits = int(said, 16)
@@ -51,7 +50,7 @@ def power_mode() -> str | None:
     """The name of a Jetson's power mode, which decides how many cores run and how fast; None elsewhere."""
     if not is_jetson():
         return None
-    asked = re.search(r"NV Power Mode:\s*(\S+)", _said_by("nvpmodel", "-q"))
+    asked = re.search(r"NV Power Mode:\s*(\S+)", said_by("nvpmodel", "-q"))
     if asked:
         return asked[1]
     number = re.search(r"pmode:\s*(\d+)", text("/var/lib/nvpmodel/status"))
@@ -59,18 +58,3 @@ def power_mode() -> str | None:
         return None
     named = re.search(rf"POWER_MODEL\s+ID={int(number[1])}\s+NAME=(\S+)", text("/etc/nvpmodel.conf"))
     return named[1] if named else f"mode {int(number[1])}"
-
-
-def _said_by(program: str, *words: str) -> str:
-    """What a program prints; "" where there is none or it fails."""
-    import shutil
-    import subprocess
-
-    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/bin:/opt/vc/bin")
-    if found is None:
-        return ""
-    try:
-        done = subprocess.run([found, *words], capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()

@@ -45,10 +45,18 @@ class InputForm(ABC):
     def size(self, decoded: Any) -> tuple[int, int]:
         """Height and width of the source, pixels; (0, 0) where it is no image."""
 
+    def read(self, source: Any) -> Any:
+        """Stage 1 as a call makes it: what ``decode`` gives, or the same image in a form that costs less."""
+        return self.decode(source)
+
+    def prepare(self, found: Any, source: Any) -> Feeds:
+        """Stage 2 as a call makes it, of what ``read`` gives for ``source``: the values of ``preprocess``."""
+        return self.preprocess(found)
+
     def feeds(self, source: Any) -> tuple[Feeds, tuple[int, int]]:
-        """Both stages at once, to the same values, and the size."""
-        decoded = self.decode(source)
-        return self.preprocess(decoded), self.size(decoded)
+        """Both stages as a call makes them, and the size."""
+        found = self.read(source)
+        return self.prepare(found, source), self.size(found)
 
 
 class ImageInput(InputForm):
@@ -71,15 +79,16 @@ class ImageInput(InputForm):
         """Height and width of the image, pixels."""
         return size_of(decoded)
 
-    def feeds(self, source: Any) -> tuple[Feeds, tuple[int, int]]:
-        """Both stages at once, with no copy in between."""
-        if _is_decoded(source):
-            return super().feeds(source)
-        found = images.read(source)
+    def read(self, source: Any) -> Any:
+        """Stage 1 with no copy of the pixels; what it gives is not the caller's to keep."""
+        return source if _is_decoded(source) else images.read(source)
+
+    def prepare(self, found: Any, source: Any) -> Feeds:
+        """Stage 2, to values that nobody overwrites: those of the very array that came in, or the caller's own."""
         feeds = self.preprocess(found)
-        if isinstance(found, np.ndarray) and np.may_share_memory(found, feeds[self._name]):
+        if found is not source and isinstance(found, np.ndarray) and np.may_share_memory(found, feeds[self._name]):
             feeds = {self._name: feeds[self._name].copy()}  # of the model's size: what read returns is not ours to keep
-        return feeds, size_of(found)
+        return feeds
 
 
 class FramesInput(InputForm):

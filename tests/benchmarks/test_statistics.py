@@ -203,6 +203,53 @@ def test_low_percentiles_need_support_too() -> None:
     assert st.is_supported(0.1, 100)
 
 
+@pytest.mark.parametrize("n", [40, 64, 100, 1000, 5000])
+def test_early_stopping_is_the_binomial_bound(n: int) -> None:
+    bound = st.early_stopping(np.random.default_rng(n).permutation(n).astype(float))
+    allowed = int(stats.binom.ppf(0.01, n, 0.1))
+    allowed -= stats.binom.cdf(allowed, n, 0.1) > 0.01
+    assert bound == (n - allowed if allowed >= 1 else None)
+
+
+def test_early_stopping_needs_as_many_queries_as_mlperf() -> None:
+    for p, least in ((0.9, 64), (0.99, 662)):
+        assert st.early_stopping(np.ones(least - 1), p) is None
+        assert st.early_stopping(np.ones(least), p) == 1
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 19, 99])
+def test_students_quantile_is_scipys(freedom: int) -> None:
+    for p in (0.6, 0.975, 0.9995):
+        assert st.student_quantile(p, freedom) == pytest.approx(stats.t.ppf(p, freedom), rel=1e-9)
+
+
+def test_a_description_leaves_out_what_it_cannot_support() -> None:
+    few, many = st.described(np.arange(50.0)), st.described(np.append(np.arange(999.0), 1e9))
+    assert (few.n, few.min, few.mean, few.max, few.iqr, few.p50) == (50, 0, 24.5, 49, 24.5, 24.5)
+    assert few.p90 is few.p95 is few.p99 is few.p90_bound is None
+    assert many.max == 1e9 and many.mean > 1e6, "an outlier counts"
+    assert many.p99 is not None and many.p95 == pytest.approx(949.05)
+    assert st.described(np.arange(39.0)).iqr is None
+
+
+def test_trend_is_scipys_slope_and_tau() -> None:
+    random = np.random.default_rng(3)
+    when = np.sort(random.uniform(0, 9, 40))
+    values = np.exp(0.01 * when + random.normal(0, 0.02, 40))
+    found = st.trend(values, when)
+    slope = stats.theilslopes(np.log(values), when).slope
+    assert found.change == pytest.approx(np.expm1(slope * np.ptp(when)))
+    tau = stats.kendalltau(when, values, method="asymptotic")
+    assert 2 * stats.norm.sf(abs(found.z)) == pytest.approx(tau.pvalue)
+
+
+def test_trend_within_groups_sees_what_repeats_in_each() -> None:
+    values, groups = np.tile(np.linspace(1, 1.1, 10), 5), [i for i in range(5) for _ in range(10)]
+    assert st.trend(values, np.arange(50.0), groups).change == pytest.approx(0.1, abs=0.01)
+    assert abs(st.trend(values, np.arange(50.0)).z) < 3
+    assert st.trend([1.0, 2.0], [0.0, 1.0], [0, 1]) == (0, 0)
+
+
 @pytest.mark.parametrize("n", [0, 1, 5, 6, 7, 20, 101, 2000])
 def test_median_interval_is_the_exact_sign_interval(n: int) -> None:
     values = np.random.default_rng(n).permutation(n).astype(float)

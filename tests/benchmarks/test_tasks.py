@@ -22,7 +22,7 @@ def test_a_detector_is_measured_on_photos_and_verified(tmp_path: Path) -> None:
     bundle = bundle_of(tmp_path / "street.edge", YoloHead(layout="rows"), (1, 32, 32, 3), rows)
     (tmp_path / "photos" / "a").mkdir(parents=True)
     Image.new("RGB", (64, 32)).save(tmp_path / "photos" / "a" / "1.png")
-    report = edgevision.benchmark(bundle, tmp_path / "photos", runs=2, min_s=0)
+    report = edgevision.benchmark(bundle, tmp_path / "photos", runs=2, min_s=0, quick=True)
     assert report.accuracy is None and "no classifier" in report.remarks[0]
     stages = report.artifacts[0].stages_ns
     assert all(min(stages[name]) > 0 for name in ("decode", "preprocess", "infer", "postprocess"))
@@ -36,6 +36,6 @@ def test_golden_inputs_are_run_where_there_are_no_photos(head: ImageHead | Embed
     """The null run's zeros are no direction: that must not end the measurement."""
     shape = (1, 4) if head.task == "generation" else (1, 32, 32, 3)
     answer = np.ones((1, 8, 6, 3) if head.task == "generation" else (1, 16), np.float32)
-    report = edgevision.benchmark(bundle_of(tmp_path / "a.edge", head, shape, answer), runs=2, min_s=0)
+    report = edgevision.benchmark(bundle_of(tmp_path / "a.edge", head, shape, answer), runs=2, min_s=0, quick=True)
     assert min(report.artifacts[0].stages_ns["postprocess"]) > 0
     assert report.overhead is not None

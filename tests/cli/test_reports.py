@@ -49,7 +49,7 @@ def test_damaged_images_can_be_left_out(run: Run, bundle: Path, photos: Path, tm
 
 def test_benchmark_writes_what_was_asked_for(run: Run, bundle: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    outcome = run("benchmark", bundle, "--runs", 20, "--out", report, "--json")
+    outcome = run("benchmark", bundle, "--quick", "--runs", 20, "--out", report, "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["bundle"] == json.loads(report.read_text())["bundle"] == "tiny.edge"
     again = run("benchmark", bundle, "--runs", 20, "--out", report)
@@ -167,8 +167,8 @@ def test_benchmark_plays_a_scenario(run: Run, bundle: Path, tmp_path: Path) -> N
     words = ["benchmark", bundle, "--scenario", "rate", "--rate", 200, "--seconds", 0.2]
     outcome = run(*words, "--out", tmp_path / "a.json")
     assert outcome.code == 0 and "Frames at a fixed rate" in outcome.out and (tmp_path / "a.json").is_file()
-    for wrong in (["--runs", 5], ["--html", "a.html"]):
+    for wrong in (["--runs", 5], ["--html", "a.html"], ["--quick"], ["--min-time", 1]):
         outcome = run(*words, *wrong)
-        assert outcome.code == 2 and "single-stream" in outcome.err
+        assert outcome.code == 2 and f"{wrong[0]} is for single-stream" in outcome.err
     outcome = run("benchmark", bundle, "--rate", 5)
     assert outcome.code == 2 and "other scenarios" in outcome.err

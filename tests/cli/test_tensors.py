@@ -46,7 +46,7 @@ def test_from_a_file_and_arrays_to_a_verified_bundle(made: tuple[Path, Path, Pat
     assert outcome.code == 0 and "tensors" in outcome.out
     outcome = run("verify", out, "--json")
     assert outcome.code == 0 and [check["images"] for check in json.loads(outcome.out)["checks"]] == [8, 8]
-    outcome = run("benchmark", out, "--runs", "5", "--json")
+    outcome = run("benchmark", out, "--runs", "5", "--quick", "--json")
     assert outcome.code == 0, outcome.err
     measured = json.loads(outcome.out)["artifacts"]
     assert [item["artifact"] for item in measured] == ["int8.onnx", "float32.onnx"]

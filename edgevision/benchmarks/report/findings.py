@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from edgevision.benchmarks.accuracy import Accuracy, Comparison, compare_precisions
 from edgevision.benchmarks.report.model import STAGES, AccuracyRecord, Measured, Report
-from edgevision.benchmarks.statistics import Estimate, percentiles, ratio_interval
+from edgevision.benchmarks.report.validity import drift, validity
+from edgevision.benchmarks.report.verdicts import Verdict, verdict
+from edgevision.benchmarks.resampling import interval
+from edgevision.benchmarks.statistics import Estimate, described, percentiles
 
 #: Fewer images than this leave an accuracy uncertain by several points; the report says so.
 FEW_IMAGES = 300
-#: Spread of the rounds' medians (p90 - p10 over median) above which a latency is called unstable.
-UNSTABLE = 0.25
-#: Latencies closer than this share are called equal whatever their interval says. Rounds show what changes while
-#: the processes live, not what two starts of one program differ by (where its memory happens to lie): the same
-#: artifact measured in four processes at once came out up to 0.9 % apart, with intervals that began at 1.004.
-SAME = 0.02
 
 
 @dataclass(frozen=True)
@@ -27,11 +24,11 @@ class Fastest:
     """Which artifact has the lowest end-to-end latency here.
 
     Attributes:
-        name: The one with the lowest median over rounds.
+        name: The one with the lowest median.
         ratios: Every other artifact's latency as a multiple of its; None where there were too few rounds.
             The intervals hold together at 95 %: each alone is wider (Bonferroni), because the best of
             several was picked.
-        tied: The others that cannot be told from it: the interval of their ratio reaches down to ``1 + SAME``.
+        tied: The others that cannot be told from it, see ``verdicts.verdict``.
     """
 
     name: str
@@ -47,11 +44,11 @@ class Fastest:
 def fastest(report: Report) -> Fastest:
     """The fastest of the artifacts that passed their checks; of all, when none passed."""
     runs = [run for run in report.artifacts if run.passed] or list(report.artifacts)
-    best = min(runs, key=lambda run: float(np.median(run.round_medians_ms)))
+    best = min(runs, key=median_ms)
     others = [run for run in runs if run is not best]
-    confidence = 1 - 0.05 / max(1, len(others))
-    ratios = {run.artifact: ratio_interval(run.round_medians_ms, best.round_medians_ms, confidence) for run in others}
-    tied = tuple(name for name, ratio in ratios.items() if ratio is None or ratio.low <= 1 + SAME)
+    verdicts = {run.artifact: verdict(run, best, rows=len(others)) for run in others}
+    ratios = {name: each.ratio for name, each in verdicts.items()}
+    tied = tuple(name for name, each in verdicts.items() if each.word != "slower")
     return Fastest(best.artifact, ratios, tied)
 
 
@@ -70,10 +67,26 @@ def stage_medians_ms(run: Measured) -> dict[str, float]:
     return {stage: float(np.median(run.stage_ms(stage))) for stage in STAGES}
 
 
-def instability(run: Measured) -> float:
-    """How far the rounds' medians spread: (p90 - p10) / median."""
-    low, middle, high = np.quantile(run.round_medians_ms, [0.1, 0.5, 0.9])
-    return float((high - low) / middle) if middle else 0.0
+def intervals_ms(run: Measured) -> dict[str, Estimate]:
+    """p50 and p90 end to end with their 95 % intervals, milliseconds, where they are supported."""
+    values, found = latency(run), {}
+    for name, p in (("p50", 0.5), ("p90", 0.9)):
+        if name in values and (estimate := interval(values[name], run.resampled_ms[p], run.block_processes)):
+            found[name] = estimate
+    return found
+
+
+def against_float(report: Report) -> dict[str, Verdict]:
+    """int8 artifact -> its latency against the float32 artifact of the same format, where both were measured."""
+    floats = {run.format: run for run in report.artifacts if run.precision == "float32"}
+    pairs = [(run, floats[run.format]) for run in report.artifacts if run.precision == "int8" and run.format in floats]
+    return {run.artifact: verdict(run, other, rows=len(pairs)) for run, other in pairs}
+
+
+def joules(run: Measured) -> float | None:
+    """Energy of a prediction, joules: the median of the processes; None where it was not measured."""
+    known = [each.joules_per_run for each in run.processes if each.joules_per_run is not None]
+    return float(np.median(known)) if known else None
 
 
 def accuracies(record: AccuracyRecord | None) -> dict[str, Accuracy]:
@@ -137,7 +150,7 @@ def ranked(report: Report) -> list[Measured]:
 
 def summary(report: Report) -> dict[str, Any]:
     """What follows from the measurements, as plain values for other programs."""
-    best, known = fastest(report), qualities(report)
+    best, known, state = fastest(report), qualities(report), validity(report)
     return {
         "fastest": {
             "artifact": best.name,
@@ -145,12 +158,18 @@ def summary(report: Report) -> dict[str, Any]:
             "tied": list(best.tied),
             "ratios": {name: None if ratio is None else list(ratio) for name, ratio in best.ratios.items()},
         },
+        "validity": {"state": state.state, "reasons": list(state.reasons)},
+        "against_float": {name: asdict(each) for name, each in against_float(report).items()},
         "artifacts": {
             run.artifact: {
-                "latency_ms": latency(run),
+                "latency_ms": asdict(described(run.total_ms)),
+                "latency_interval95_ms": {name: each[1:] for name, each in intervals_ms(run).items()},
+                "drift": drift(run),
                 "stages_p50_ms": stage_medians_ms(run),
                 "runs": run.runs,
                 "peak_bytes": run.peak_bytes,
+                "steady_bytes": run.steady_bytes,
+                "joules_per_run": joules(run),
                 "size_bytes": run.size_bytes,
                 "accuracy": _plain_quality(known.get(run.artifact)),
             }

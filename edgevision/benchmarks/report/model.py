@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,19 +11,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.benchmarks.resampling import resampled
 from edgevision.runtime.errors import BundleError, InputError, OutputExistsError
 from edgevision.runtime.manifest import Agreement, Gate, from_plain, to_plain
 
 #: Version of the report's fields. A newer edgevision reads every older report.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: The stages of a prediction, in order.
 STAGES = ("decode", "preprocess", "infer", "postprocess")
 
 
 @dataclass(frozen=True)
+class ProcessRecord:
+    """One of the processes in which an artifact ran.
+
+    Attributes:
+        import_ns: Importing edgevision's runtime with numpy, nanoseconds.
+        load_ns: Opening the artifact: reading, hashing, importing the engine, preparing the model.
+        first_ns: The first prediction.
+        warmup_runs: Runs before measuring.
+        settled: Whether the last two windows of the warm-up agreed.
+        starts_ns: When each of its blocks began, nanoseconds since the first block of the benchmark.
+        peak_bytes: Most memory it ever held.
+        steady_bytes: Memory it held after its last block; None where the system does not tell.
+        affinity: Numbers of the processors it was allowed to run on; empty where the system does not tell.
+        joules_per_run: Energy of a prediction, what the machine takes at rest included; None where there is no meter.
+    """
+
+    import_ns: int
+    load_ns: int
+    first_ns: int
+    warmup_runs: int
+    settled: bool
+    starts_ns: tuple[int, ...]
+    peak_bytes: int
+    steady_bytes: int | None = None
+    affinity: tuple[int, ...] = ()
+    joules_per_run: float | None = None
+
+
+@dataclass(frozen=True)
 class Measured:
-    """One artifact as it ran in its own process.
+    """One artifact as it ran in processes of its own.
 
     Attributes:
         artifact: Name, e.g. "int8.tflite".
@@ -33,16 +64,19 @@ class Measured:
         int8_macs: Share of multiply-accumulates in int8, 0..1.
         passed: Whether it passed the checks of its conversion.
         engine: What the session said of itself after loading.
-        import_ns: Importing edgevision's runtime with numpy, nanoseconds.
-        load_ns: Opening the artifact: reading, hashing, importing the engine, preparing the model.
-        first_ns: The first prediction.
-        warmup_runs: Runs before measuring.
-        settled: Whether the latency had settled when measuring began.
+        import_ns: Importing edgevision's runtime with numpy, nanoseconds: the median of its processes.
+        load_ns: Opening the artifact: reading, hashing, importing the engine, preparing the model; their median.
+        first_ns: The first prediction; their median.
+        warmup_runs: Runs before measuring, all processes together.
+        settled: Whether the latency had settled in every process when measuring began.
         block: Runs per round; artifacts took turns, one block each per round.
-        stages_ns: Per stage of ``STAGES`` the nanoseconds of every run, in the order they were made.
-        base_bytes: Memory of the process before it imported anything but the standard library.
-        peak_bytes: Most memory it ever held.
+        stages_ns: Per stage of ``STAGES`` the nanoseconds of every run, in the order they were made: process after
+            process, block after block.
+        base_bytes: Memory of the first process before it imported anything but the standard library.
+        peak_bytes: Most memory any of its processes ever held.
         agreement: How it did against float when it was converted.
+        steady_bytes: Memory its processes held after their last block, their median.
+        processes: Its processes in the order they ran; empty in reports of schema version 1, which had one.
     """
 
     artifact: str
@@ -63,6 +97,8 @@ class Measured:
     base_bytes: int
     peak_bytes: int
     agreement: Agreement | None = None
+    steady_bytes: int | None = None
+    processes: tuple[ProcessRecord, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {len(self.stages_ns[name]) for name in self.stages_ns}
@@ -71,6 +107,13 @@ class Measured:
                 f"the runs of {self.artifact} are not usable",
                 expected=f"equally many in {', '.join(STAGES)}, a multiple of {self.block}",
                 got=", ".join(f"{name}: {len(values)}" for name, values in self.stages_ns.items()) or "none",
+            )
+        started = sum(len(each.starts_ns) for each in self.processes)
+        if self.processes and started != self.runs // self.block:
+            raise InputError(
+                f"the blocks of {self.artifact} are not usable",
+                expected=f"a start for each of {self.runs // self.block}",
+                got=str(started),
             )
 
     @property
@@ -82,17 +125,44 @@ class Measured:
         """Milliseconds of one stage, (runs,)."""
         return np.asarray(self.stages_ns[stage], np.float64) / 1e6
 
-    @property
+    @functools.cached_property
     def total_ms(self) -> NDArray[np.float64]:
         """Milliseconds end to end, (runs,): the four stages are all there is."""
         total: NDArray[np.float64] = np.sum([self.stage_ms(stage) for stage in STAGES], axis=0)
         return total
 
     @property
+    def blocks_ms(self) -> NDArray[np.float64]:
+        """Milliseconds end to end, (blocks, runs of a block)."""
+        return self.total_ms.reshape(-1, self.block)
+
+    @property
+    def block_processes(self) -> tuple[int, ...]:
+        """Number of the process that measured each block, from 0, (blocks,)."""
+        if not self.processes:
+            return (0,) * (self.runs // self.block)
+        return tuple(i for i, each in enumerate(self.processes) for _ in each.starts_ns)
+
+    @property
+    def block_starts_s(self) -> NDArray[np.float64]:
+        """When each block began, seconds, (blocks,); only their order where a report does not say."""
+        if not self.processes:
+            return np.arange(self.runs // self.block, dtype=np.float64)
+        return np.array([start / 1e9 for each in self.processes for start in each.starts_ns])
+
+    @property
     def round_medians_ms(self) -> NDArray[np.float64]:
-        """Median of each round's block, milliseconds end to end, (rounds,)."""
-        medians: NDArray[np.float64] = np.median(self.total_ms.reshape(-1, self.block), axis=1)
+        """Median of each block, milliseconds end to end, (blocks,)."""
+        medians: NDArray[np.float64] = np.median(self.blocks_ms, axis=1)
         return medians
+
+    @functools.cached_property
+    def resampled_ms(self) -> dict[float, NDArray[np.float64]]:
+        """Median (0.5) and 90th percentile (0.9) in each bootstrap replicate, see ``resampling.resampled``.
+
+        Two artifacts of one report are drawn alike, so that their ratio in a replicate is a paired one.
+        """
+        return resampled(self.blocks_ms, self.block_processes, (0.5, 0.9))
 
 
 @dataclass(frozen=True)
@@ -125,14 +195,20 @@ class Report:
         gate: Verdict of the conversion's accuracy gate.
         artifacts: The measured artifacts.
         overhead: The same run with the ``null`` backend: what the harness and Python cost by themselves.
-        images: What was run: {"kind": "data" or "golden", "name", "split", "distinct"}.
+        images: What was run: {"kind": "data", "golden" or "golden arrays", "name", "split", "distinct", "sha256"}.
         accuracy: Predictions on the data, when it is labelled.
-        host: What machine it is, ``load_average`` before the start included.
+        host: What machine it is, and its state before the timed phase: see ``environment.machine_state``.
         versions: Package -> version.
         provenance: Of the bundle: hashes of model and calibration set, versions, recipe.
         skipped: Artifacts that could not run here, and why.
         remarks: What went otherwise than asked.
-        schema_version: Version of these fields.
+        schema_version: Version of these fields; of a report that was read the present one.
+        host_after: The machine's state after the timed phase; empty in reports of schema version 1.
+        protocol: How much was measured, the fields of ``Protocol``; empty in reports of schema version 1.
+        elapsed_s: Seconds that the timed phase lasted, starts and warm-ups included.
+        own_cpu_s: Seconds of processor time that the benchmark itself took meanwhile, all processes together.
+        energy: Name of the ``meter`` and ``idle_w``, watts at rest; empty where energy was not measured.
+        files: File of the bundle -> its sha256, of everything that was measured.
     """
 
     bundle: str
@@ -149,6 +225,12 @@ class Report:
     skipped: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
+    host_after: dict[str, Any] = field(default_factory=dict)
+    protocol: dict[str, Any] = field(default_factory=dict)
+    elapsed_s: float = 0.0
+    own_cpu_s: float = 0.0
+    energy: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Raw values and, under "summary", what follows from them; ready for JSON."""
@@ -183,6 +265,7 @@ class Report:
                 cure="upgrade edgevision",
             )
         plain.pop("summary", None)
+        plain["schema_version"] = SCHEMA_VERSION  # every later field has a default that says that it is not known
         try:
             return from_plain(cls, plain)
         except BundleError as error:

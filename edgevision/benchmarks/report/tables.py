@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from edgevision.benchmarks.report import words
-from edgevision.benchmarks.report.findings import latency, qualities, ranked, stage_medians_ms
+from edgevision.benchmarks.report.findings import (
+    intervals_ms,
+    joules,
+    latency,
+    qualities,
+    ranked,
+    stage_medians_ms,
+)
 from edgevision.benchmarks.report.model import STAGES, Report
+from edgevision.benchmarks.statistics import described
 
 #: Columns of text; all others hold numbers and are set flush right.
 _TEXT = ("artifact", "here", "item", "value", "layer", "kind", "in")
@@ -73,6 +82,34 @@ def stage_rows(report: Report) -> list[dict[str, str]]:
     return rows
 
 
+def latency_rows(report: Report) -> list[dict[str, str]]:
+    """End to end per artifact: what the runs support, intervals, and MLPerf's bound of p90."""
+    rows = []
+    for run in ranked(report):
+        found, near = described(run.total_ms), intervals_ms(run)
+        cells: dict[str, float | None] = {
+            **{"min": found.min, "mean": found.mean, "p50": found.p50, "p90": found.p90, "p95": found.p95},
+            **{"p99": found.p99, "max": found.max, "IQR": found.iqr, "p90 bound": found.p90_bound},
+        }
+        texts = {name: words.DASH if value is None else words.milliseconds(value) for name, value in cells.items()}
+        texts |= {name: words.around(estimate) for name, estimate in near.items()}
+        rows.append({"artifact": run.artifact, "runs": str(found.n), **texts})
+    return rows
+
+
+def memory_rows(report: Report) -> list[dict[str, str]]:
+    """Memory and energy per artifact; memory is the process' own, Python and engine included."""
+    return [
+        {
+            "artifact": run.artifact,
+            "peak": words.size(run.peak_bytes),
+            "steady": words.DASH if run.steady_bytes is None else words.size(run.steady_bytes),
+            "energy": words.energy(joules(run)),
+        }
+        for run in ranked(report)
+    ]
+
+
 def start_rows(report: Report) -> list[dict[str, str]]:
     """What starting costs: import, load, first prediction."""
     return [
@@ -97,10 +134,11 @@ def environment_rows(report: Report) -> list[dict[str, str]]:
         ("memory", f"{host['memory_bytes'] / 2**30:.1f} GiB" if host.get("memory_bytes") else None),
         ("system", host.get("os")),
         ("Python", host.get("python")),
-        ("load average before", host.get("load_average")),
-        ("temperature before", f"{host['temperature_c']:.0f} degrees Celsius" if host.get("temperature_c") else None),
         ("power mode", host.get("power_mode")),
-        ("throttled before", ", ".join(host["throttled"]["now"]) if host.get("throttled") else None),
+        *_state_items(host, "before"),
+        *_state_items(report.host_after, "after"),
+        ("energy", f"{report.energy['meter']}, {report.energy['idle_w']:.1f} W at rest" if report.energy else None),
+        ("protocol", _protocol(report.protocol) if report.protocol else None),
         *report.versions.items(),
     ):
         if value not in (None, ""):
@@ -119,16 +157,40 @@ def environment_rows(report: Report) -> list[dict[str, str]]:
     return rows
 
 
+def _state_items(state: Mapping[str, Any], when: str) -> list[tuple[str, Any]]:
+    """What changes while a machine runs."""
+    clock, free = state.get("clock_mhz"), state.get("memory_free_bytes")
+    return [
+        (f"load average {when}", state.get("load_average")),
+        (f"free memory {when}", f"{free / 2**30:.1f} GiB" if free else None),
+        (
+            f"temperature {when}",
+            f"{state['temperature_c']:.0f} degrees Celsius" if state.get("temperature_c") else None,
+        ),
+        (f"clock {when}", f"{clock[0]:.0f} to {clock[1]:.0f} MHz" if clock else None),
+        (f"governor {when}", state.get("governor")),
+        (f"throttled {when}", ", ".join(state["throttled"]["now"]) if state.get("throttled") else None),
+    ]
+
+
+def _protocol(plan: Mapping[str, Any]) -> str:
+    count = plan["processes"]
+    shape = f"{count} process{'' if count == 1 else 'es'} of {plan['rounds']} blocks per model"
+    return f"{'quick: ' if plan['quick'] else ''}{shape}, at least {plan['runs']} runs and {plan['min_s']:g} s"
+
+
 def document(report: Report, *, markdown: bool) -> str:
     """The whole report for the terminal or as Markdown."""
     title = f"Benchmark of {report.bundle}"
     sections = [
         ("", text_table(summary_rows(report), markdown=markdown)),
+        ("Latency, end to end", text_table(latency_rows(report), markdown=markdown)),
         ("Stages, median", text_table(stage_rows(report), markdown=markdown)),
         ("Start", text_table(start_rows(report), markdown=markdown)),
+        ("Memory and energy", text_table(memory_rows(report), markdown=markdown)),
         ("Environment", text_table(environment_rows(report), markdown=markdown)),
         ("Notes", "\n".join(f"- {note}" for note in words.notes(report))),
-        ("", f"Measured {report.created} on {words.images(report)}."),
+        ("", f"Measured {report.created} on {words.images(report)}. {words.validity_sentence(report)}"),
     ]
     parts = [f"# {title}" if markdown else title, words.headline(report)]
     for heading, body in sections:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from edgevision.benchmarks.report.findings import (
     FEW_IMAGES,
-    UNSTABLE,
     Quality,
     cost_of_int8,
     fastest,
-    instability,
     qualities,
 )
 from edgevision.benchmarks.report.model import Measured, Report
+from edgevision.benchmarks.report.validity import validity
 from edgevision.benchmarks.statistics import Estimate, is_supported
 from edgevision.runtime.manifest import Gate
 
@@ -120,8 +119,22 @@ def cost_sentence(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    """Gate, fastest and cost of int8."""
-    return " ".join([gate_sentence(report), fastest_sentence(report), cost_sentence(report)])
+    """Gate, fastest and cost of int8; before them, if the run is invalid, that it is."""
+    sentences = [gate_sentence(report), fastest_sentence(report), cost_sentence(report)]
+    if validity(report).state == "invalid":
+        sentences.insert(0, validity_sentence(report))
+    return " ".join(sentences)
+
+
+def around(estimate: Estimate) -> str:
+    """A latency with its interval, milliseconds: "1.42 ms (1.38 to 1.47)"."""
+    low, high = (milliseconds(value).removesuffix(" ms") for value in estimate[1:])
+    return f"{milliseconds(estimate.value)} ({low} to {high})"
+
+
+def energy(joules: float | None) -> str:
+    """Energy of a prediction: "13.2 mJ"; "not measured" without a meter."""
+    return "not measured" if joules is None else f"{1e3 * joules:.3g} mJ"
 
 
 def accuracy(quality: Quality | None) -> str:
@@ -157,11 +170,12 @@ def place(report: Report, run: Measured) -> str:
 def notes(report: Report) -> list[str]:
     """What cannot be trusted or was left out, each in a sentence or two."""
     return [
+        *validity(report).reasons,
+        *_notes_on_protocol(report),
         *report.remarks,
         *_notes_on_gate(report),
         *_notes_on_artifacts(report),
         *_notes_on_images(report),
-        *_notes_on_machine(report),
     ]
 
 
@@ -207,24 +221,24 @@ def _notes_on_images(report: Report) -> list[str]:
     return found
 
 
-def _notes_on_machine(report: Report) -> list[str]:
-    found = []
-    load, cpus = report.host.get("load_average"), report.host.get("cpus") or 1
-    if load is not None and load > 0.5 * cpus:
-        found.append(
-            f"The machine was busy: load average {load:.1f} on {cpus} usable cores when the benchmark began. Latencies "
-            "may be too high; the artifacts took turns, so their order is less affected."
-        )
-    unstable = [run.artifact for run in report.artifacts if instability(run) > UNSTABLE]
-    if unstable:
-        found.append(
-            f"Latency was unstable for {_listed(unstable)}: "
-            f"the medians of the rounds spread by more than {UNSTABLE:.0%}."
-        )
-    unsettled = [run.artifact for run in report.artifacts if not run.settled]
-    if unsettled:
-        found.append(f"Latency had not settled after the warm-up for {_listed(unsettled)}.")
-    return found
+def _notes_on_protocol(report: Report) -> list[str]:
+    facts = report.protocol
+    if facts.get("quick"):
+        return [
+            "This was a quick look: one process of each model for about half a second. What two starts of one program "
+            "differ by is not in the intervals; measure without --quick for figures to rely on."
+        ]
+    return []
+
+
+def validity_sentence(report: Report) -> str:
+    """Whether the latencies can be believed; the reasons are in the notes."""
+    found = validity(report)
+    if found.state == "invalid":
+        return f"This run is invalid: {found.reasons[0][0].lower()}{found.reasons[0][1:]} Measure again."
+    if found.state == "degraded":
+        return f"This run is degraded: see the notes ({len(found.reasons)})."
+    return "This run is valid."
 
 
 def _listed(names: list[str]) -> str:
@@ -234,7 +248,8 @@ def _listed(names: list[str]) -> str:
 def verdict(report: Report) -> str:
     """The headline in one short breath: gate, fastest, change of accuracy with its interval."""
     gate, best, cost = report.gate, fastest(report), cost_of_int8(report)
-    parts = ["No gate was run." if gate is None else f"Gate {gate_word(gate)}."]
+    parts = ["This run is invalid."] if validity(report).state == "invalid" else []
+    parts.append("No gate was run." if gate is None else f"Gate {gate_word(gate)}.")
     names = [best.name, *best.tied]
     parts.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} fastest here.")
     if cost is None or cost[1].difference is None:

@@ -42,8 +42,8 @@ def main() -> None:
 
 
 def _play(request: dict[str, Any], call: Callable[[Any], object], samples: Sequence[Any]) -> Any:
+    from edgevision.benchmarks.environment import clocks_mhz
     from edgevision.benchmarks.scenarios import play
-    from edgevision.benchmarks.scenarios.clocks import clock_mhz
     from edgevision.runtime.host_state import host_state
 
     clock, run_ns = time.perf_counter_ns, round(request["seconds"] * 1e9)
@@ -54,7 +54,9 @@ def _play(request: dict[str, Any], call: Callable[[Any], object], samples: Seque
         return play.fixed_rate(call, samples, period, run_ns, clock, lambda span: time.sleep(span / 1e9))
     if request["scenario"] == "concurrency":
         return play.concurrency(call, samples, request["counts"], run_ns, clock)
-    return play.sustained(call, samples, run_ns, clock, lambda: {**host_state(), "mhz": clock_mhz()})
+    return play.sustained(
+        call, samples, run_ns, clock, lambda: {**host_state(), "mhz": max(clocks_mhz(), default=None)}
+    )
 
 
 def _warm(call: Callable[[Any], object], samples: Sequence[Any]) -> None:
