@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edgevision.benchmarks.benchmark import benchmark as benchmark
+    from edgevision.benchmarks.compare import compare as compare
     from edgevision.benchmarks.evaluate import evaluate as evaluate
+    from edgevision.benchmarks.grid.run import benchmark_grid as benchmark_grid
     from edgevision.converters.convert import convert as convert
     from edgevision.runtime.predictor import load as load
     from edgevision.trainers.train import train as train
@@ -21,9 +23,11 @@ _FACE = {
     "train": "edgevision.trainers.train",
     "evaluate": "edgevision.benchmarks.evaluate",
     "benchmark": "edgevision.benchmarks.benchmark",
+    "benchmark_grid": "edgevision.benchmarks.grid.run",
+    "compare": "edgevision.benchmarks.compare",
 }
 
-__all__ = ["__version__", "benchmark", "convert", "evaluate", "load", "train"]
+__all__ = ["__version__", "benchmark", "benchmark_grid", "compare", "convert", "evaluate", "load", "train"]
 
 
 def __getattr__(name: str) -> Any:

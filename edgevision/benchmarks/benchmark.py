@@ -44,6 +44,7 @@ def benchmark(
     threads: int | None = None,
     progress: Progress | None = None,
     *,
+    provider: str | None = None,
     processes: int | None = None,
     quick: bool = False,
 ) -> Report:
@@ -59,6 +60,7 @@ def benchmark(
         min_s: Least seconds of measured predictions per artifact, up to 100,000 runs; None takes 10, quick 0.5.
         threads: Threads per engine; None leaves it to ``load``.
         progress: Called with ("measure" or "evaluate", steps done, steps).
+        provider: Where engines compute, e.g. "cuda"; None is each engine's own way on the CPU.
         processes: Processes per artifact, one after the other; None takes 5, quick 1.
         quick: A quick look, and the report says that it is one.
 
@@ -68,12 +70,13 @@ def benchmark(
         BundleError: The bundle cannot be used, or ``data`` is given and it is no image classifier.
         BackendError: An engine is missing or failed.
     """
-    given = {"runs": runs, "min_s": min_s, "threads": threads, "processes": processes, "quick": quick}
+    where: dict[str, Any] = {"threads": threads, "provider": provider}
+    given = {"runs": runs, "min_s": min_s, **where, "processes": processes, "quick": quick}
     protocol = Protocol.of(quick, runs, min_s, processes)
     bundle = Bundle.open(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
     labelled, images, remarks = images_to_run(bundle, data, protocol.runs)
-    found, about = _run(bundle, names, images, protocol, threads, progress)
+    found, about = _run(bundle, names, images, protocol, where, progress)
     return Report(
         bundle=bundle.path.resolve().name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -81,7 +84,7 @@ def benchmark(
         gate=bundle.manifest.gate,
         artifacts=tuple(_measured(bundle, name, facts) for name, facts in zip(names, found)),
         overhead=_measured(bundle, names[0], found[-1], null=True),
-        accuracy=None if labelled is None else _accuracy(bundle, labelled, images.name, names, threads, progress),
+        accuracy=None if labelled is None else _accuracy(bundle, labelled, images.name, names, where, progress),
         versions=_versions(),
         provenance=_names_only(bundle.manifest.provenance),
         skipped=skipped,
@@ -97,7 +100,7 @@ def _run(
     names: Sequence[str],
     images: MeasuredImages,
     protocol: Protocol,
-    threads: int | None,
+    where: dict[str, Any],
     progress: Progress | None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The timed phase: what each job found, and the fields of the report that say how it went."""
@@ -106,9 +109,9 @@ def _run(
     # One more worker runs the first artifact's tensors through no engine: what is left is the harness.
     jobs, here = [*map(Job, names), Job(names[0], null=True)], bundle.path.resolve()
     with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
-        where, sources = Path(folder), lay_out(images, Path(folder))
+        sources = lay_out(images, Path(folder))
         before, start, own = machine_state(), time.perf_counter(), own_cpu_s()
-        found = measure(jobs, here, sources, where, protocol=protocol, threads=threads, meter=meter, progress=progress)
+        found = measure(jobs, here, sources, Path(folder), protocol=protocol, **where, meter=meter, progress=progress)
         elapsed, own, after = time.perf_counter() - start, own_cpu_s() - own, machine_state()
         about = {"kind": images.kind, "name": images.name, "split": images.split, "distinct": len(images.samples)}
         return found, {
@@ -155,10 +158,10 @@ def _accuracy(
     dataset: Dataset,
     name: str,
     names: Sequence[str],
-    threads: int | None,
+    where: dict[str, Any],
     progress: Progress | None,
 ) -> AccuracyRecord:
-    accuracies, _ = measure_accuracy(bundle.path, names, dataset, threads=threads, progress=progress)
+    accuracies, _ = measure_accuracy(bundle.path, names, dataset, **where, progress=progress)
     truth = np.asarray(next(iter(accuracies.values())).truth)
     predictions = {artifact: accuracy.predictions.tolist() for artifact, accuracy in accuracies.items()}
     return AccuracyRecord(name, dataset.split, dataset.content_hash(), tuple(truth.tolist()), predictions)
@@ -184,6 +187,8 @@ def _command(bundle: Bundle, data: str | Path | None, artifacts: Sequence[str] |
     parts = [repr(bundle.path.resolve().name)]
     parts += [f"data={Path(data).name!r}"] if data is not None else []
     parts += [f"artifacts={list(artifacts)!r}"] if artifacts is not None else []
+    if given.get("provider"):
+        given["provider"] = PurePosixPath(given["provider"]).name  # of a delegate's library
     parts += [f"{name}={value!r}" for name, value in given.items() if value is not None and value is not False]
     return f"edgevision.benchmark({', '.join(parts)})"
 

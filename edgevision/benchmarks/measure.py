@@ -125,6 +125,7 @@ def measure(
     *,
     protocol: Protocol,
     threads: int | None,
+    provider: str | None = None,
     meter: Meter | None = None,
     progress: Progress | None = None,
     start: Callable[[str, Path], AnyWorker] = WorkerProcess,
@@ -143,6 +144,7 @@ def measure(
         folder: Working directory of the workers.
         protocol: How much is measured.
         threads: Threads per engine; None leaves it to ``load``.
+        provider: Where engines compute; None is each engine's own way.
         meter: Reads energy; None where there is none.
         progress: Called with ("measure", steps done, steps).
         start: Starts a worker for an artifact in the folder; another one only where the harness itself is tested.
@@ -161,7 +163,7 @@ def measure(
         if progress is not None:
             progress("measure", next(ticks), steps)
 
-    request = {"bundle": str(bundle), "threads": threads, "sources": list(sources)}
+    request = {"bundle": str(bundle), "threads": threads, "provider": provider, "sources": list(sources)}
     for _ in range(protocol.processes):
         _run_set(cells, request, lambda job: start(job.artifact, folder), meter, tick)
     zero_ns = min(cell.starts[0][0] for cell in cells)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -53,8 +54,8 @@ def wilson_interval(k: int, n: int) -> tuple[float, float]:
     return (0.0 if k == 0 else max(0.0, center - half), 1.0 if k == n else min(1.0, center + half))
 
 
-def paired_interval(a_correct: ArrayLike, b_correct: ArrayLike) -> Estimate:
-    """How much more often ``b`` is right than ``a`` on the same images: points (percent), with its 95 % interval.
+def paired_interval(a_correct: ArrayLike, b_correct: ArrayLike, confidence: float = 0.95) -> Estimate:
+    """How much more often ``b`` is right than ``a`` on the same images: points (percent), with its interval.
 
     The score interval of Tango, T. (1998), Equivalence test and confidence interval for the difference in
     proportions for the paired-sample design, Stat. Med. 17, 891-908. Only images that exactly one of the two
@@ -66,6 +67,7 @@ def paired_interval(a_correct: ArrayLike, b_correct: ArrayLike) -> Estimate:
     Args:
         a_correct: bool (n,), whether ``a`` (the reference) is right, per image.
         b_correct: bool (n,), whether ``b`` is right, for the same images in the same order.
+        confidence: Of the interval, 0..1.
 
     Returns:
         (difference, low, high) in points, -100..100; negative when ``b`` is worse.
@@ -74,7 +76,8 @@ def paired_interval(a_correct: ArrayLike, b_correct: ArrayLike) -> Estimate:
         InputError: The arrays are not one-dimensional, of the same length and at least one image long.
     """
     gains, losses, n = discordant(a_correct, b_correct)
-    low, high = -_tango_upper(losses, gains, n), _tango_upper(gains, losses, n)
+    z = Z95 if confidence == 0.95 else NormalDist().inv_cdf((1 + confidence) / 2)
+    low, high = -_tango_upper(losses, gains, n, z), _tango_upper(gains, losses, n, z)
     return Estimate(100 * (gains - losses) / n, 100 * low, 100 * high)
 
 
@@ -91,13 +94,13 @@ def discordant(a_correct: ArrayLike, b_correct: ArrayLike) -> tuple[int, int, in
     return int((b & ~a).sum()), int((a & ~b).sum()), a.size
 
 
-def _tango_upper(gains: float, losses: float, n: float) -> float:
-    """The largest difference, -1..1, that the score test does not reject at 5 % (two-sided); counts may be broken."""
+def _tango_upper(gains: float, losses: float, n: float, z: float = Z95) -> float:
+    """The largest difference, -1..1, that the score test does not reject (5 %, two-sided); counts may be broken."""
     low, high = (gains - losses) / n, 1.0
     # The standardised distance grows with the difference, so halving finds the limit to the last bit.
     for _ in range(60):
         middle = (low + high) / 2
-        if n * middle - (gains - losses) < Z95 * math.sqrt(n * _tango_variance(middle, gains, losses, n)):
+        if n * middle - (gains - losses) < z * math.sqrt(n * _tango_variance(middle, gains, losses, n)):
             low = middle
         else:
             high = middle

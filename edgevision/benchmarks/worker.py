@@ -37,15 +37,23 @@ class Worker:
         self._sources: list[Any] = []
         self._predictor: Any = None  # a Predictor, or a TensorPredictor
 
-    def open(self, bundle: str, artifact: str, null: bool, threads: int | None, sources: list[str]) -> dict[str, Any]:
+    def open(
+        self,
+        bundle: str,
+        artifact: str,
+        null: bool,
+        threads: int | None,
+        sources: list[str],
+        provider: str | None = None,
+    ) -> dict[str, Any]:
         """Imports, loads and predicts once, each timed."""
         base = peak_memory()
         start = self._clock()
         from edgevision.runtime.predictor import load
 
         imported = self._clock()
-        backend = "null" if null else None
-        predictor = load(bundle, backend=backend, threads=threads, artifact=artifact, tune=False)
+        where = {"backend": "null"} if null else {"provider": provider}
+        predictor = load(bundle, **where, threads=threads, artifact=artifact, tune=False)
         loaded = self._clock()
         first = self.take(predictor, sources)
         return {

@@ -7,19 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from edgevision.cli.console import Progress, results
-from edgevision.cli.options import check_reports, force_option, given, json_option
+from edgevision.cli.console import Progress, results, say
+from edgevision.cli.options import check_reports, force_option, given, json_option, provider_option
 
 SCENARIOS = ("single-stream", "offline", "rate", "sustained", "cold-start", "concurrency")
 
 
 @click.command("benchmark", short_help="Latency, memory, size and accuracy on this machine.")
-@click.argument("bundle", metavar="NAME.edge")
+@click.argument("bundle", metavar="NAME.edge", required=False)
+@click.option("--grid", metavar="GRID.toml", help="Measure many bundles, artifacts and settings; see docs/cli.md.")
 @click.option(
     "--data", help="Images to run; with the bundle's labels accuracy is measured too.  [default: golden inputs]"
 )
-@click.option("--out", metavar="FILE", help="Write the report: .json with every raw time, or .md.")
+@click.option(
+    "--out", metavar="FILE", help="Write the report: .json with every raw time, or .md. With --grid the folder."
+)
 @click.option("--html", metavar="FILE.html", help="Write the report as one self-contained page.")
 @click.option("--runs", type=click.IntRange(min=1), help="Least number of predictions per model.  [default: 200]")
 @click.option(
@@ -40,10 +44,12 @@ SCENARIOS = ("single-stream", "offline", "rate", "sustained", "cold-start", "con
     type=click.FloatRange(min=0, min_open=True),
     help="How long each model plays its scenario.  [default: sustained 600, else 5 to 10]",
 )
+@provider_option
 @force_option
 @json_option
 def command(
-    bundle: str,
+    bundle: str | None,
+    grid: str | None,
     data: str | None,
     out: str | None,
     html: str | None,
@@ -55,23 +61,39 @@ def command(
     scenario: str | None,
     rate: float | None,
     seconds: float | None,
+    provider: str | None,
     force: bool,
     as_json: bool,
-) -> None:
-    """Measure every model of a bundle whose engine is installed, each in processes of its own."""
+) -> int:
+    """Measure every model of a bundle whose engine is installed, each in processes of its own.
+
+    With --grid many bundles are measured in many settings; a run that was stopped or killed goes on where it was.
+    """
+    if grid is not None:
+        return _grid(grid, out, as_json)
+    if bundle is None:
+        raise click.UsageError("Missing argument 'NAME.edge', or --grid.")
     from edgevision.benchmarks.benchmark import benchmark
 
     if scenario not in (None, "single-stream"):
-        _refuse("single-stream", html=html, runs=runs, min_time=min_time, processes=processes, quick=quick or None)
+        _refuse(
+            "single-stream",
+            html=html,
+            runs=runs,
+            min_time=min_time,
+            processes=processes,
+            quick=quick or None,
+            provider=provider,
+        )
         asked = {"threads": threads, "seconds": seconds, "rate": rate}
         _play(bundle, str(scenario), data, out, asked, force=force, as_json=as_json)
-        return
+        return 0
     _refuse("the other scenarios", rate=rate, seconds=seconds)
     targets = [Path(target) for target in (out, html) if target is not None]
     check_reports(targets, force)
     with results() as stdout:
         with Progress() as progress:
-            plan = given(runs=runs, min_s=min_time, processes=processes, threads=threads)
+            plan = given(runs=runs, min_s=min_time, processes=processes, threads=threads, provider=provider)
             report = benchmark(bundle, data, progress=progress, quick=quick, **plan)
         for target in targets:
             report.write(target, force=force)
@@ -79,6 +101,7 @@ def command(
             stdout.json(report.to_dict())
         else:
             stdout.text(report.to_text())
+    return 0
 
 
 def _refuse(where: str, **options: Any) -> None:
@@ -104,3 +127,22 @@ def _play(
             stdout.json(json.loads(report.to_json()))
         else:
             stdout.text(report.to_text())
+
+
+def _grid(grid: str, out: str | None, as_json: bool) -> int:
+    """Exit code 1 when a cell failed: the others are measured and written."""
+    context = click.get_current_context()
+    for name in context.params:
+        if name not in ("grid", "out", "as_json") and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError("with --grid the grid file says what is measured: only --out and --json fit")
+    from edgevision.benchmarks.grid.run import benchmark_grid
+
+    with results() as stdout:
+        with Progress() as progress:
+            found = benchmark_grid(grid, out, progress)
+        if as_json:
+            stdout.json(found.to_dict())
+        else:
+            stdout.text(found.to_text())
+        say(f"reports and index are in {found.folder}")
+    return 1 if found.failed else 0

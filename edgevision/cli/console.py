@@ -102,25 +102,26 @@ def _is_descriptor(stream: Any, number: int) -> bool:
 
 
 class Progress:
-    """Called with (stage, done, total): a bar on a terminal, otherwise one line when a stage begins."""
+    """Called with (stage, done, total): a bar on a terminal, otherwise one line per stage or note."""
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._live = self._stream.isatty()
-        self._clock, self._drawn, self._stage, self._open = clock, 0.0, "", False
+        self._clock, self._drawn, self._stage, self._note, self._open = clock, 0.0, "", "", False
 
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """``done`` of ``total`` steps of the stage are over; a ``total`` of 0 is unknown."""
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """``done`` of ``total`` steps of the stage are over, a ``total`` of 0 is unknown; ``note``: what is next."""
         new = stage != self._stage
         if new:
             self.close()
             self._stage = stage
+        told, self._note = note == self._note, note
         if not self._live:
-            if new:
-                self._write(f"{stage}\n")
+            if new or (note and not told):
+                self._write(f"{stage} {done}/{total}: {note}\n" if note else f"{stage}\n")
             return
         now = self._clock()
-        if new or done >= total or now - self._drawn >= _REDRAW_S:
+        if new or not told or done >= total or now - self._drawn >= _REDRAW_S:
             self._drawn = now
             self._draw(done, total)
 
@@ -138,8 +139,9 @@ class Progress:
 
     def _draw(self, done: int, total: int) -> None:
         full = _BAR * min(done, total) // total if total > 0 else 0
-        count = f"{done}/{total}" if total > 0 else ""
-        self._write(f"\r\033[K{self._stage:<24} [{'#' * full}{'.' * (_BAR - full)}] {count}")
+        count = f" {done}/{total}" if total > 0 else ""
+        note = f" {self._note}" if self._note else ""
+        self._write(f"\r\033[K{self._stage:<24} [{'#' * full}{'.' * (_BAR - full)}]{count}{note}")
         self._open = True
 
     def _write(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """``edgevision``: the group of commands, and what becomes of errors.
 
-Exit codes: 0 done; 1 an error, one line on stderr; 2 a wrong call; 3 converted, but the accuracy gate failed;
+Exit codes: 0 done; 1 an error, one line on stderr; 2 a wrong call; 3 converted, but the accuracy gate
+failed, or compared, and something regressed;
 130 interrupted; 141 whoever read the output stopped reading.
 """
 
@@ -21,7 +22,8 @@ from edgevision.cli import console
 from edgevision.runtime.errors import EdgevisionError
 
 COMMANDS = (
-    *("demo", "train", "convert", "import", "predict", "evaluate", "benchmark", "tune", "verify", "inspect", "doctor"),
+    *("demo", "train", "convert", "import", "predict", "evaluate", "benchmark", "compare", "report", "tune", "verify"),
+    *("inspect", "doctor"),
 )
 # "import" is a word of Python's: no module that other code imports can have this name.
 _MODULES = {"import": "import_model"}

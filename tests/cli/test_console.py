@@ -61,6 +61,14 @@ def test_a_stage_is_one_line_without_a_terminal() -> None:
     assert stream.getvalue() == "train\ncheck\n"
 
 
+def test_a_note_is_a_line_of_its_own_without_a_terminal_and_beside_the_bar_on_one() -> None:
+    for stream, shown in ((io.StringIO(), "grid 0/2: one\ngrid 1/2: two\n"), (_Terminal(), "] 1/2 two\r")):
+        with Progress(stream) as progress:
+            for done, note in enumerate(("one", "two", "")):
+                progress("grid", done, 2, note)
+        assert shown in stream.getvalue()
+
+
 def test_a_bar_on_a_terminal_ends_full_and_on_its_own_line() -> None:
     stream = _Terminal()
     with Progress(stream) as progress:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.benchmarks.report.writing import write
 from edgevision.benchmarks.resampling import resampled
-from edgevision.runtime.errors import BundleError, InputError, OutputExistsError
+from edgevision.runtime.errors import BundleError, InputError
 from edgevision.runtime.manifest import Agreement, Gate, from_plain, to_plain
 
 #: Version of the report's fields. A newer edgevision reads every older report.
@@ -312,11 +313,5 @@ class Report:
             InputError: Another suffix.
             OutputExistsError: ``path`` exists and ``force`` is False.
         """
-        path = Path(path)
         writers = {".json": self.to_json, ".md": self.to_markdown, ".html": self.to_html}
-        if path.suffix not in writers:
-            raise InputError(f"{path.name} is no report", expected=" or ".join(writers), got=path.suffix or "no suffix")
-        if path.exists() and not force:
-            raise OutputExistsError(path)
-        path.write_text(writers[path.suffix](), encoding="utf-8")
-        return path
+        return write(path, writers, force=force)

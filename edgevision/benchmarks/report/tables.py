@@ -18,7 +18,10 @@ from edgevision.benchmarks.report.model import STAGES, Report
 from edgevision.benchmarks.statistics import described
 
 #: Columns of text; all others hold numbers and are set flush right.
-_TEXT = ("artifact", "here", "item", "value", "layer", "kind", "in")
+_TEXT = (
+    *("artifact", "here", "item", "value", "layer", "kind", "in"),
+    *("model", "cell", "provider", "state", "verdict", "what"),
+)
 
 
 def text_table(rows: Sequence[Mapping[str, str]], *, markdown: bool = False) -> str:

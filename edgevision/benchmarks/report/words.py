@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edgevision.benchmarks.report.findings import (
     FEW_IMAGES,
     Quality,
@@ -29,6 +31,11 @@ def size(count: int) -> str:
     if count < 1_000_000:
         return f"{count / 1000:.0f} kB" if count >= 10_000 else f"{count / 1000:.1f} kB"
     return f"{count / 1e6:.1f} MB" if count < 100_000_000 else f"{count / 1e6:.0f} MB"
+
+
+def count(number: int, noun: str) -> str:
+    """ "1 thread", "2 threads"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def percent(share: float) -> str:
@@ -94,7 +101,7 @@ def fastest_sentence(report: Report) -> str:
     if not best.ratios:
         return f"{best.name} is the only artifact measured."
     if best.tied:
-        names = _listed([best.name, *best.tied])
+        names = listed([best.name, *best.tied])
         return f"{names} are the fastest here and cannot be told apart."
     nearest = min((each for each in best.ratios.items() if each[1]), key=lambda item: item[1].value if item[1] else 0)
     assert nearest[1] is not None, "an artifact without a ratio is tied"
@@ -192,7 +199,7 @@ def _notes_on_artifacts(report: Report) -> list[str]:
     found = [f"{name} was not measured: {why}." for name, why in report.skipped.items()]
     failed = [run.artifact for run in report.artifacts if not run.passed]
     if failed:
-        found.append(f"Failed the checks of the conversion, and not to be used: {_listed(failed)}.")
+        found.append(f"Failed the checks of the conversion, and not to be used: {listed(failed)}.")
     return found
 
 
@@ -215,7 +222,7 @@ def _notes_on_images(report: Report) -> list[str]:
     missing = [name for name, p in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)) if not is_supported(p, fewest)]
     if missing:
         found.append(
-            f"{_listed(missing)} left out where they are not supported: a percentile is given only when at least ten "
+            f"{listed(missing)} left out where they are not supported: a percentile is given only when at least ten "
             f"runs lie beyond it, and the shortest series has {fewest}."
         )
     return found
@@ -241,7 +248,8 @@ def validity_sentence(report: Report) -> str:
     return "This run is valid."
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
@@ -251,7 +259,7 @@ def verdict(report: Report) -> str:
     parts = ["This run is invalid."] if validity(report).state == "invalid" else []
     parts.append("No gate was run." if gate is None else f"Gate {gate_word(gate)}.")
     names = [best.name, *best.tied]
-    parts.append(f"{_listed(names)} {'is' if len(names) == 1 else 'are'} fastest here.")
+    parts.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} fastest here.")
     if cost is None or cost[1].difference is None:
         parts.append("What int8 costs in accuracy was not measured.")
     else:

@@ -1,0 +1,35 @@
+"""``edgevision report``: one report in another format, or a table over many."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgevision.cli.console import results
+from edgevision.cli.options import check_reports, force_option, json_option
+
+
+@click.command("report", short_help="One report as a page, or a table over many.")
+@click.argument("reports", nargs=-1, required=True, metavar="FILE.json...")
+@click.option("--out", metavar="FILE", help="Write it: .html, .md or .json.")
+@force_option
+@json_option
+def command(reports: tuple[str, ...], out: str | None, force: bool, as_json: bool) -> None:
+    """Show what 'edgevision benchmark --out' wrote: one report whole, of several a table of models and devices.
+
+    In the table the fastest artifact of each model on each device is marked.
+    """
+    from edgevision.benchmarks.compare import opened
+    from edgevision.benchmarks.report.many import report_table
+
+    targets = [Path(out)] if out is not None else []
+    check_reports(targets, force)
+    with results() as stdout:
+        found = opened(reports[0]) if len(reports) == 1 else report_table(reports)
+        for target in targets:
+            found.write(target, force=force)
+        if as_json:
+            stdout.json(found.to_dict())
+        else:
+            stdout.text(found.to_text())
