@@ -18,14 +18,16 @@ from edgevision import __version__
 from edgevision.benchmarks.choice import chosen
 from edgevision.benchmarks.energy import find_meter, idle_watts
 from edgevision.benchmarks.environment import machine_state, own_cpu_s
-from edgevision.benchmarks.evaluate import measure_accuracy
+from edgevision.benchmarks.evaluate import measure_accuracy, measure_figures
+from edgevision.benchmarks.figures import compare_precisions
+from edgevision.benchmarks.judges import Judge, open_judge
 from edgevision.benchmarks.measure import Job, measure
 from edgevision.benchmarks.protocol import Protocol
 from edgevision.benchmarks.report.model import AccuracyRecord, Measured, Report
 from edgevision.benchmarks.sources import MeasuredImages, from_dataset, from_golden, from_golden_arrays, lay_out
 from edgevision.datasets import Dataset, open_dataset, open_images
 from edgevision.runtime.bundle import Bundle
-from edgevision.runtime.errors import DatasetError
+from edgevision.runtime.errors import BundleError, DatasetError
 from edgevision.runtime.host import host_description
 from edgevision.runtime.predictor import no_classifier
 
@@ -76,6 +78,7 @@ def benchmark(
     bundle = Bundle.open(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
     labelled, images, remarks = images_to_run(bundle, data, protocol.runs)
+    judge, remarks = _judge(bundle, data, remarks)
     found, about = _run(bundle, names, images, protocol, where, progress)
     return Report(
         bundle=bundle.path.resolve().name,
@@ -91,6 +94,7 @@ def benchmark(
         remarks=remarks,
         protocol=asdict(protocol),
         files={file.name: file.sha256 for name in names for file in bundle.artifact(name).files},
+        figures={} if judge is None else _figures(bundle, judge, images.name, names, where, progress),
         **about,
     )
 
@@ -137,9 +141,8 @@ def images_to_run(
     if data is None:
         return None, from_golden(bundle, most), ()
     name = Path(data).name
-    if manifest.task != "classification":
-        images = from_dataset(open_images(data, prefer="test"), name, most)
-        return None, images, ("Accuracy was not measured: the model is no classifier.",)
+    if not manifest.is_classifier:
+        return None, from_dataset(_images_of(bundle, data), name, most), ()
     try:
         labelled = open_dataset(data, prefer="test").aligned_to(bundle.manifest.labels)
     except DatasetError as error:
@@ -147,6 +150,43 @@ def images_to_run(
         images = from_dataset(open_images(data, prefer="test"), name, most)
         return None, images, (f"Accuracy was not measured: {_without_path(error, data)}.",)
     return labelled, from_dataset(labelled, name, most), ()
+
+
+def _images_of(bundle: Bundle, data: str | Path) -> Dataset:
+    """The images of a task's labelled data; of any other all images there are."""
+    try:
+        judge = open_judge(bundle.manifest, data)
+    except (BundleError, DatasetError):
+        return open_images(data, prefer="test")
+    return judge.images or open_images(data, prefer="test")
+
+
+def _judge(bundle: Bundle, data: str | Path | None, remarks: tuple[str, ...]) -> tuple[Judge | None, tuple[str, ...]]:
+    """What measures the accuracy of a task without single classes; why it is not measured is added to the remarks."""
+    if data is None or bundle.manifest.is_classifier:
+        return None, remarks
+    try:
+        return open_judge(bundle.manifest, data), remarks
+    except (BundleError, DatasetError) as error:
+        return None, (*remarks, f"Accuracy was not measured: {error.problem.replace(str(data), Path(data).name)}.")
+
+
+def _figures(
+    bundle: Bundle,
+    judge: Judge,
+    name: str,
+    names: Sequence[str],
+    where: dict[str, Any],
+    progress: Progress | None,
+) -> dict[str, Any]:
+    found, _ = measure_figures(bundle, names, judge, **where, progress=progress)
+    return {
+        "metric": next(iter(found.values())).headline,
+        "data": name,
+        "split": judge.split,
+        "artifacts": {artifact: figures.to_dict() for artifact, figures in found.items()},
+        "comparisons": [each.to_dict() for each in compare_precisions(found)],
+    }
 
 
 def _without_path(error: DatasetError, data: str | Path) -> str:

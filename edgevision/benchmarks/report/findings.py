@@ -107,7 +107,8 @@ class Quality:
         top1: Accuracy 0..1, None without labels.
         interval: 95 % interval of ``top1``, None when only the conversion's figure is known.
         difference: Against float in points, with its paired 95 % interval; None for float itself.
-        kind: What ``difference`` is about: "accuracy" or "agreement" with float.
+        kind: What ``difference`` is about: "accuracy", "agreement" with float, or the task's own metric, which ``top1``
+            then is.
     """
 
     source: str
@@ -128,12 +129,29 @@ def qualities(report: Report) -> dict[str, Quality]:
             own = measured[run.artifact]
             difference = compared[run.artifact].difference if run.artifact in compared else None
             found[run.artifact] = Quality("measured here", own.n, own.top1, own.interval95, difference)
+        elif run.artifact in report.figures.get("artifacts", {}):
+            found[run.artifact] = _figure(report.figures, run.artifact)
+        elif run.agreement is not None and run.agreement.metric is not None:
+            known, (low, high) = run.agreement, run.agreement.interval
+            estimate = None if run.precision == "float32" else Estimate(known.difference, low, high)
+            kind = str(known.metric)
+            found[run.artifact] = Quality("at conversion", known.images, known.value, None, estimate, kind)
         elif run.agreement is not None and not run.agreement.signals:  # those are no points
             known = run.agreement
             estimate = None if run.precision == "float32" else Estimate(known.difference, *known.interval)
             kind = "agreement" if known.top1 is None else "accuracy"
             found[run.artifact] = Quality("at conversion", known.images, known.top1, None, estimate, kind)
     return found
+
+
+def _figure(figures: Mapping[str, Any], artifact: str) -> Quality:
+    """What ``Report.figures`` holds of an artifact; a metric in another unit than points has no difference here."""
+    own, difference = figures["artifacts"][artifact], None
+    for each in figures["comparisons"]:
+        if each["artifact"] == artifact and each.get("difference_points") is not None:
+            difference = Estimate(each["difference_points"], *each["interval95"])
+    interval = None if None in own["interval95"] else tuple(own["interval95"])
+    return Quality("measured here", own["n"], own[figures["metric"]], interval, difference, figures["metric"])
 
 
 def cost_of_int8(report: Report) -> tuple[str, Quality] | None:

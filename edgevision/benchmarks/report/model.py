@@ -210,6 +210,8 @@ class Report:
         own_cpu_s: Seconds of processor time that the benchmark itself took meanwhile, all processes together.
         energy: Name of the ``meter`` and ``idle_w``, watts at rest; empty where energy was not measured.
         files: File of the bundle -> its sha256, of everything that was measured.
+        figures: Accuracy on labelled data of a task without single classes: ``metric``, ``data``, ``split``,
+            ``artifacts`` (name -> figures) and ``comparisons``, as ``edgevision.evaluate`` has them; else empty.
     """
 
     bundle: str
@@ -232,6 +234,7 @@ class Report:
     own_cpu_s: float = 0.0
     energy: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Raw values and, under "summary", what follows from them; ready for JSON."""

@@ -119,6 +119,8 @@ def cost_sentence(report: Report) -> str:
     if quality.kind == "agreement":
         return f"{name} names the same class as float in {100 + value:.1f} % of cases {where}."
     interval = f"(95 % interval {span(low, high)})"
+    if quality.kind != "accuracy":
+        return f"{name} changes {quality.kind} by {points(value)} points {interval} {where}."
     if low <= 0 <= high:
         return f"int8 costs no accuracy that can be shown: {points(value)} points {interval} for {name} {where}."
     verb = "costs" if value < 0 else "gains"
@@ -264,6 +266,6 @@ def verdict(report: Report) -> str:
         parts.append("What int8 costs in accuracy was not measured.")
     else:
         value, low, high = cost[1].difference
-        what = "accuracy" if cost[1].kind == "accuracy" else "agreement with float"
+        what = "agreement with float" if cost[1].kind == "agreement" else cost[1].kind
         parts.append(f"int8 changes {what} by {points(value)} points (95 % interval {span(low, high)}).")
     return " ".join(parts)
