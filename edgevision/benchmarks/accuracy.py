@@ -125,17 +125,21 @@ class Accuracy(Figures):
             },
         }
         if self.labels and self.names and self.confidence is not None and reference.confidence is not None:
-            found["flips"]["worst"] = [self._flip(reference, int(i)) for i in self._worst(reference)]
+            found["flips"]["worst"] = [self._flip(reference, int(i)) for i in self.worst(reference)]
         if len(self.labels) == 2 and (shift := self._shift(reference)) is not None:
             found["threshold_shift"] = shift._asdict()
         return found
 
-    def _worst(self, reference: Accuracy) -> NDArray[np.int64]:
-        """The changed answers, those first of which both artifacts were surest."""
-        assert self.confidence is not None and reference.confidence is not None, "asked for before"
+    def worst(self, reference: Accuracy, most: int = WORST) -> NDArray[np.int64]:
+        """The changed answers, up to ``most``, those first of which both artifacts were surest: int64 (flips,).
+
+        Empty where confidences are not known.
+        """
         changed = np.flatnonzero(self.predictions != reference.predictions)
+        if self.confidence is None or reference.confidence is None:
+            return changed[:0]
         sure = np.minimum(self.confidence, reference.confidence)[changed]
-        return changed[np.argsort(-sure, kind="stable")[:WORST]]
+        return changed[np.argsort(-sure, kind="stable")[:most]]
 
     def _flip(self, reference: Accuracy, i: int) -> dict[str, Any]:
         assert self.confidence is not None and reference.confidence is not None, "asked for before"

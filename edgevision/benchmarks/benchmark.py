@@ -5,21 +5,21 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import numpy as np
-
 from edgevision import __version__
+from edgevision.benchmarks.accuracy import Accuracy
 from edgevision.benchmarks.choice import chosen
 from edgevision.benchmarks.energy import find_meter, idle_watts
 from edgevision.benchmarks.environment import machine_state, own_cpu_s
 from edgevision.benchmarks.evaluate import measure_accuracy, measure_figures
 from edgevision.benchmarks.figures import compare_precisions
+from edgevision.benchmarks.flips import with_flips
 from edgevision.benchmarks.judges import Judge, open_judge
 from edgevision.benchmarks.measure import Job, measure
 from edgevision.benchmarks.protocol import Protocol
@@ -49,6 +49,7 @@ def benchmark(
     provider: str | None = None,
     processes: int | None = None,
     quick: bool = False,
+    no_images: bool = False,
 ) -> Report:
     """Measures the very predictor that users call, each artifact in processes of its own.
 
@@ -65,6 +66,7 @@ def benchmark(
         provider: Where engines compute, e.g. "cuda"; None is each engine's own way on the CPU.
         processes: Processes per artifact, one after the other; None takes 5, quick 1.
         quick: A quick look, and the report says that it is one.
+        no_images: Leave small copies of images that int8 answers otherwise than float out of the report.
 
     Raises:
         InputError: ``runs``, ``min_s`` or ``processes`` is not usable.
@@ -73,21 +75,22 @@ def benchmark(
         BackendError: An engine is missing or failed.
     """
     where: dict[str, Any] = {"threads": threads, "provider": provider}
-    given = {"runs": runs, "min_s": min_s, **where, "processes": processes, "quick": quick}
+    given = {"runs": runs, "min_s": min_s, **where, "processes": processes, "quick": quick, "no_images": no_images}
     protocol = Protocol.of(quick, runs, min_s, processes)
     bundle = Bundle.open(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
     labelled, images, remarks = images_to_run(bundle, data, protocol.runs)
     judge, remarks = _judge(bundle, data, remarks)
     found, about = _run(bundle, names, images, protocol, where, progress)
-    return Report(
+    accuracies = _accuracies(bundle, labelled, names, where, progress)
+    report = Report(
         bundle=bundle.path.resolve().name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         command=_command(bundle, data, artifacts, **given),
         gate=bundle.manifest.gate,
         artifacts=tuple(_measured(bundle, name, facts) for name, facts in zip(names, found)),
         overhead=_measured(bundle, names[0], found[-1], null=True),
-        accuracy=None if labelled is None else _accuracy(bundle, labelled, images.name, names, where, progress),
+        accuracy=None if labelled is None else _record(images.name, labelled, accuracies),
         versions=_versions(),
         provenance=_names_only(bundle.manifest.provenance),
         skipped=skipped,
@@ -97,6 +100,7 @@ def benchmark(
         figures={} if judge is None else _figures(bundle, judge, images.name, names, where, progress),
         **about,
     )
+    return report if labelled is None else with_flips(report, labelled, accuracies, images=not no_images)
 
 
 def _run(
@@ -193,18 +197,23 @@ def _without_path(error: DatasetError, data: str | Path) -> str:
     return error.problem.replace(str(data), Path(data).name)
 
 
-def _accuracy(
+def _accuracies(
     bundle: Bundle,
-    dataset: Dataset,
-    name: str,
+    labelled: Dataset | None,
     names: Sequence[str],
     where: dict[str, Any],
     progress: Progress | None,
-) -> AccuracyRecord:
-    accuracies, _ = measure_accuracy(bundle.path, names, dataset, **where, progress=progress)
-    truth = np.asarray(next(iter(accuracies.values())).truth)
+) -> dict[str, Accuracy]:
+    """Per artifact; empty without labelled data."""
+    if labelled is None:
+        return {}
+    return measure_accuracy(bundle.path, names, labelled, **where, progress=progress)[0]
+
+
+def _record(name: str, labelled: Dataset, accuracies: Mapping[str, Accuracy]) -> AccuracyRecord:
+    truth = tuple(next(iter(accuracies.values())).truth.tolist())
     predictions = {artifact: accuracy.predictions.tolist() for artifact, accuracy in accuracies.items()}
-    return AccuracyRecord(name, dataset.split, dataset.content_hash(), tuple(truth.tolist()), predictions)
+    return AccuracyRecord(name, labelled.split, labelled.content_hash(), truth, predictions, labelled.labels)
 
 
 def _measured(bundle: Bundle, name: str, facts: dict[str, Any], *, null: bool = False) -> Measured:

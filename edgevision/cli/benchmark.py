@@ -44,6 +44,7 @@ SCENARIOS = ("single-stream", "offline", "rate", "sustained", "cold-start", "con
     type=click.FloatRange(min=0, min_open=True),
     help="How long each model plays its scenario.  [default: sustained 600, else 5 to 10]",
 )
+@click.option("--no-images", is_flag=True, help="Put no small copies of images into the report.")
 @provider_option
 @force_option
 @json_option
@@ -62,6 +63,7 @@ def command(
     rate: float | None,
     seconds: float | None,
     provider: str | None,
+    no_images: bool,
     force: bool,
     as_json: bool,
 ) -> int:
@@ -84,6 +86,7 @@ def command(
             processes=processes,
             quick=quick or None,
             provider=provider,
+            no_images=no_images or None,
         )
         asked = {"threads": threads, "seconds": seconds, "rate": rate}
         _play(bundle, str(scenario), data, out, asked, force=force, as_json=as_json)
@@ -94,7 +97,7 @@ def command(
     with results() as stdout:
         with Progress() as progress:
             plan = given(runs=runs, min_s=min_time, processes=processes, threads=threads, provider=provider)
-            report = benchmark(bundle, data, progress=progress, quick=quick, **plan)
+            report = benchmark(bundle, data, progress=progress, quick=quick, no_images=no_images, **plan)
         for target in targets:
             report.write(target, force=force)
         if as_json:

@@ -14,6 +14,7 @@ import pytest
 
 from edgevision.benchmarks.report import AccuracyRecord, Measured, Report, charts, text_table, words
 from edgevision.benchmarks.report.findings import fastest, summary
+from edgevision.benchmarks.report.scatter import accuracy_picture
 from edgevision.benchmarks.report.tables import environment_rows
 from edgevision.runtime.errors import InputError, MissingPackageError, OutputExistsError
 from edgevision.runtime.manifest import Agreement, Gate
@@ -149,7 +150,7 @@ def test_accuracy_of_the_conversion_is_used_when_there_is_no_other() -> None:
     old = report(accuracy=None, artifacts=(measured("int8.tflite", 0.1, agreement=agreement),))
     assert "same class as float in 97.0 % of cases on 900 images when it was converted" in old.headline()
     assert any("that of the conversion" in note for note in words.notes(old))
-    assert charts.accuracy_picture(old) is None
+    assert accuracy_picture(old) is None
 
 
 def test_doubts_are_noted() -> None:
@@ -241,9 +242,11 @@ def test_the_page_needs_nothing_but_itself() -> None:
     text = report().to_html()
     page = Page()
     page.feed(text)
-    assert page.loads == []
+    assert page.loads == ["script"]
     assert not re.search(r"https?://|url\(|@import|//cdn", text)
-    assert "default-src 'none'" in text and "prefers-color-scheme: dark" in text
+    (policy,) = [values["content"] or "" for _, values in page.tags if "http-equiv" in values]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-") and "unsafe-inline" not in policy.split(";")[1]
+    assert "prefers-color-scheme: dark" in text
 
 
 def test_the_page_is_accessible() -> None:
@@ -260,7 +263,19 @@ def test_the_page_is_accessible() -> None:
 
 def test_names_are_escaped() -> None:
     text = report(bundle="<script>alert(1)</script>").to_html()
-    assert "<script" not in text and "&lt;script&gt;" in text
+    assert "<script>alert" not in text and text.count("<script") == 1 and "&lt;script&gt;" in text
+
+
+def test_without_its_script_the_table_is_plain() -> None:
+    page = Page()
+    page.feed(report().to_html())
+    (controls,) = [values for _, values in page.tags if values.get("class") == "controls"]
+    assert "hidden" in controls and not [tag for tag, _ in page.tags if tag == "button"]
+
+
+def test_two_artifacts_need_no_filter() -> None:
+    few = report(artifacts=(measured("float32.tflite", 0.4), measured("int8.tflite", 0.1)))
+    assert "artifact-controls" not in few.to_html()
 
 
 def test_the_page_needs_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from edgevision.benchmarks.protocol import Protocol
 from edgevision.benchmarks.report.model import (
     SCHEMA_VERSION,
     AccuracyRecord,
+    Flip,
     Measured,
     ProcessRecord,
     Report,
@@ -23,7 +24,7 @@ from tests.benchmarks.test_report import measured, report
 
 TEXT = (Path(__file__).parents[2] / "docs" / "report-schema.md").read_text(encoding="utf-8")
 TYPES: dict[str, Any] = {"text": str, "int": int, "number": (int, float), "bool": bool, "list": list, "object": dict}
-RECORDS: tuple[type[Any], ...] = (Report, Measured, ProcessRecord, AccuracyRecord, Protocol)
+RECORDS: tuple[type[Any], ...] = (Report, Measured, ProcessRecord, AccuracyRecord, Flip, Protocol)
 
 
 def documented(heading: str) -> dict[str, str]:
@@ -65,6 +66,7 @@ def test_a_report_holds_what_is_documented() -> None:
     check("Measured", plain["artifacts"][0])
     check("ProcessRecord", plain["artifacts"][0]["processes"][0])
     check("AccuracyRecord", plain["accuracy"])
+    check("Flip", dataclasses.asdict(Flip("int8.tflite", "float32.tflite", 3, 0.9, 0.8, "abcd")))
     check("Protocol", plain["protocol"])
     check("State of the machine", machine_state())
     assert Report.from_json(made.to_json()) == made

@@ -49,8 +49,9 @@ def test_damaged_images_can_be_left_out(run: Run, bundle: Path, photos: Path, tm
 
 def test_benchmark_writes_what_was_asked_for(run: Run, bundle: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    outcome = run("benchmark", bundle, "--quick", "--runs", 20, "--out", report, "--json")
+    outcome = run("benchmark", bundle, "--quick", "--runs", 20, "--out", report, "--no-images", "--json")
     assert outcome.code == 0, outcome.err
+    assert "no_images=True" in json.loads(outcome.out)["command"]
     assert json.loads(outcome.out)["bundle"] == json.loads(report.read_text())["bundle"] == "tiny.edge"
     again = run("benchmark", bundle, "--runs", 20, "--out", report)
     assert again.code == 1

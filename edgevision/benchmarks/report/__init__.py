@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgevision.benchmarks.report.model import AccuracyRecord, Measured, Report
+from edgevision.benchmarks.report.model import AccuracyRecord, Flip, Measured, Report
 from edgevision.benchmarks.report.tables import text_table
 
-__all__ = ["AccuracyRecord", "Measured", "Report", "text_table"]
+__all__ = ["AccuracyRecord", "Flip", "Measured", "Report", "text_table"]

@@ -9,20 +9,11 @@ from typing import Any
 import numpy as np
 
 from edgevision.benchmarks.report import words
-from edgevision.benchmarks.report.findings import (
-    fastest,
-    latency,
-    median_ms,
-    qualities,
-    ranked,
-    stage_medians_ms,
-)
+from edgevision.benchmarks.report.findings import latency, median_ms, ranked, stage_medians_ms
 from edgevision.benchmarks.report.model import STAGES, Report
 
 #: Left and right end of the plotting area, percent of the width.
-_LEFT, _RIGHT = 8.0, 96.0
-#: Height of the accuracy picture's plotting area, pixels, and where it begins.
-_TOP, _HEIGHT = 24.0, 240.0
+LEFT, RIGHT = 8.0, 96.0
 #: Bars end here at the latest, percent: the rest is for their numbers.
 _BAR = 76.0
 #: Bins of a histogram.
@@ -75,59 +66,14 @@ def _step(width: float) -> float:
     return next(power * digit for digit in (1, 2, 2.5, 5, 10) if power * digit >= rough)
 
 
-def _across(share: float) -> float:
-    return round(_LEFT + (_RIGHT - _LEFT) * share, 3)
+def across(share: float) -> float:
+    """Percent of the width at which a share 0..1 of the plotting area lies."""
+    return round(LEFT + (RIGHT - LEFT) * share, 3)
 
 
-def _ticks(axis: Axis) -> list[dict[str, Any]]:
-    return [{"x": _across(axis.at(value)), "text": f"{value:g}"} for value in axis.ticks()]
-
-
-def accuracy_picture(report: Report) -> dict[str, Any] | None:
-    """Accuracy against latency, one point per artifact; None when no accuracy is known."""
-    known = {name: each for name, each in qualities(report).items() if each.top1 is not None}
-    runs = [run for run in ranked(report) if run.artifact in known]
-    if not runs:
-        return None
-    best = fastest(report).name
-    x = Axis.around(min(map(median_ms, runs)), max(map(median_ms, runs)))
-    shares = [share for run in runs for share in (known[run.artifact].interval or (known[run.artifact].top1 or 0.0,))]
-    y = _percent_axis(100 * min(shares), 100 * max(shares))
-
-    def down(share: float) -> float:
-        return round(_TOP + _HEIGHT * (1 - y.at(100 * share)), 2)
-
-    points: list[dict[str, Any]] = []
-    for run in runs:
-        quality = known[run.artifact]
-        top1 = quality.top1 or 0.0
-        low, high = quality.interval or (top1, top1)
-        points.append(
-            {
-                "x": _across(x.at(median_ms(run))),
-                "y": down(top1),
-                "low": down(low),
-                "high": down(high),
-                "format": run.format,
-                "precision": run.precision,
-                "best": run.artifact == best,
-                "name": run.artifact,
-                "text": f"{run.artifact}: {words.accuracy(quality)}, {words.milliseconds(median_ms(run))}",
-            }
-        )
-    return {
-        "points": points,
-        "x_ticks": _ticks(x),
-        "y_ticks": [{"y": down(value / 100), "text": f"{value:g} %"} for value in y.ticks()],
-        "log": x.log,
-        "bottom": _TOP + _HEIGHT,
-        "description": "Accuracy against median latency. " + "; ".join(point["text"] for point in points) + ".",
-    }
-
-
-def _percent_axis(low: float, high: float) -> Axis:
-    room = max(0.5, 0.1 * (high - low))
-    return Axis(max(0.0, low - room), min(100.0, high + room), False)
+def ticks_across(axis: Axis) -> list[dict[str, Any]]:
+    """Ticks along the width: {"x": percent, "text": the value}."""
+    return [{"x": across(axis.at(value)), "text": f"{value:g}"} for value in axis.ticks()]
 
 
 def stage_picture(report: Report) -> list[dict[str, Any]]:
@@ -162,11 +108,11 @@ def distribution_picture(report: Report) -> dict[str, Any]:
         counts, _ = np.histogram(run.total_ms, edges)
         beyond = int((run.total_ms > axis.high).sum())
         bars = [
-            {"x": _across(i / _BINS), "width": round((_RIGHT - _LEFT) / _BINS, 3), "height": round(40 * share, 2)}
+            {"x": across(i / _BINS), "width": round((RIGHT - LEFT) / _BINS, 3), "height": round(40 * share, 2)}
             for i, share in enumerate(counts / max(1, counts.max()))
             if share > 0
         ]
-        marks = {name: _across(axis.at(value)) for name, value in latency(run).items() if value < axis.high}
+        marks = {name: across(axis.at(value)) for name, value in latency(run).items() if value < axis.high}
         supported = ", ".join(f"{name} {words.milliseconds(value)}" for name, value in latency(run).items())
         rows.append(
             {
@@ -179,4 +125,4 @@ def distribution_picture(report: Report) -> dict[str, Any]:
                 "longest": words.milliseconds(float(run.total_ms.max())),
             }
         )
-    return {"rows": rows, "ticks": _ticks(axis), "log": axis.log}
+    return {"rows": rows, "ticks": ticks_across(axis), "log": axis.log}

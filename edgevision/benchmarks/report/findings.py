@@ -161,6 +161,13 @@ def cost_of_int8(report: Report) -> tuple[str, Quality] | None:
     return next(((name, known[name]) for name in names if known[name].difference is not None), None)
 
 
+def shown_int8(report: Report) -> str | None:
+    """The int8 artifact whose answers are shown: the fastest that passed its checks; None when none has answers."""
+    known = {} if report.accuracy is None else report.accuracy.predictions
+    names = [run.artifact for run in ranked(report) if run.precision == "int8" and run.artifact in known]
+    return names[0] if names else None
+
+
 def ranked(report: Report) -> list[Measured]:
     """The artifacts, lowest median latency first; those that failed their checks last."""
     return sorted(report.artifacts, key=lambda run: (not run.passed, median_ms(run)))

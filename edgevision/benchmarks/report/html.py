@@ -1,15 +1,23 @@
-"""The report as one HTML file that needs nothing else: style and pictures are inside, no script, no request."""
+"""The report as one HTML file that needs nothing else: style, script and pictures are inside, no request."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from edgevision.benchmarks.report import charts, tables, words
+from edgevision.benchmarks.report.bars import footprint_picture
+from edgevision.benchmarks.report.confusion import confusion_picture
+from edgevision.benchmarks.report.curves import sustained_picture
 from edgevision.benchmarks.report.findings import cost_of_int8, fastest, median_ms
+from edgevision.benchmarks.report.flips import flip_picture
 from edgevision.benchmarks.report.model import Report
+from edgevision.benchmarks.report.scatter import accuracy_picture
+from edgevision.benchmarks.report.sorting import MORE_IS_BETTER, sort_values
 from edgevision.runtime.errors import MissingPackageError
 
 #: Names of the summary's columns as people read them.
@@ -24,6 +32,7 @@ _HEADERS = {
     "in int8": "Work in int8",
     "here": "Here",
 }
+_FORMATS = {"tflite": "TFLite", "onnx": "ONNX", "openvino": "OpenVINO"}
 
 
 def render(report: Report) -> str:
@@ -32,7 +41,8 @@ def render(report: Report) -> str:
 
 
 def fill(template: str, content: Mapping[str, Any]) -> str:
-    """A page from one of the templates beside this file.
+    """A page from one of the templates beside this file. They see ``script``, which sorts and filters tables, and
+    ``script_hash``, by which a Content-Security-Policy allows it and nothing else.
 
     Args:
         template: Its file name.
@@ -53,6 +63,9 @@ def fill(template: str, content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["tight"] = _tight
+    script = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    environment.globals |= {"script": script, "script_hash": f"sha256-{digest}"}
     page: str = environment.get_template(template).render(**content)
     return page
 
@@ -70,7 +83,14 @@ def _content(report: Report) -> dict[str, Any]:
         "headers": _HEADERS,
         "summary": tables.summary_rows(report),
         "runs": {run.artifact: run for run in report.artifacts},
-        "accuracy": charts.accuracy_picture(report),
+        "values": sort_values(report),
+        "more_is_better": MORE_IS_BETTER,
+        "names": _FORMATS,
+        "accuracy": accuracy_picture(report),
+        "confusion": confusion_picture(report),
+        "flips": flip_picture(report),
+        "sustained": sustained_picture(report),
+        "footprint": footprint_picture(report),
         "stages": charts.stage_picture(report),
         "distribution": charts.distribution_picture(report),
         "latency_rows": tables.latency_rows(report),

@@ -167,6 +167,27 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Flip:
+    """An image that an int8 artifact answers otherwise than float.
+
+    Attributes:
+        artifact: The int8 artifact.
+        reference: The float32 artifact it is compared with.
+        image: Which image of the data, from 0: its place in ``AccuracyRecord.truth``.
+        confidence: Of ``artifact`` in its answer, 0..1.
+        reference_confidence: Of ``reference`` in its own.
+        jpeg: The image, its longest side at most 96 pixels, as JPEG in base64; "" where images may not travel.
+    """
+
+    artifact: str
+    reference: str
+    image: int
+    confidence: float
+    reference_confidence: float
+    jpeg: str = ""
+
+
+@dataclass(frozen=True)
 class AccuracyRecord:
     """Predictions on labelled images, raw.
 
@@ -176,6 +197,8 @@ class AccuracyRecord:
         sha256: Content hash of the data.
         truth: Right class per image.
         predictions: Artifact name -> best class per image.
+        labels: Class names; empty in reports that did not keep them.
+        flips: Images that the fastest int8 artifact answers otherwise than float, the surest first.
     """
 
     data: str
@@ -183,6 +206,8 @@ class AccuracyRecord:
     sha256: str
     truth: tuple[int, ...]
     predictions: dict[str, Any]
+    labels: tuple[str, ...] = ()
+    flips: tuple[Flip, ...] = ()
 
 
 @dataclass(frozen=True)

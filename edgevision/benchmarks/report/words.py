@@ -18,6 +18,7 @@ from edgevision.runtime.manifest import Gate
 
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def milliseconds(value: float) -> str:
