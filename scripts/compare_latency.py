@@ -176,10 +176,10 @@ def benchmark_app(model: str, path: Path, pixels: Any) -> list[list[str]]:
     ]
     done = subprocess.run([*tool, "-nthreads", "1", "-t", "5"], capture_output=True, text=True, check=False)
     take_turns([lane], 10)
-    found = re.search(r"Median:\s+([\d.]+) ms", done.stdout)
+    found = re.search(r"Median:\s+([\d.]+) (ms|us)", done.stdout)
     if found is None:
         return [["openvino", "benchmark_app", "failed", " ".join((done.stdout + done.stderr).split())[-80:], ""]]
-    milliseconds = float(found.group(1))
+    milliseconds = float(found.group(1)) / (1000 if found.group(2) == "us" else 1)
     ratio = milliseconds / 1e3 / statistics.median(lane.seconds)
     return [["openvino", "benchmark_app on our file", f"{milliseconds:.3f}", f"{ratio:.2f}", ""]]
 
