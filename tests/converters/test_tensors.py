@@ -125,9 +125,10 @@ def test_an_image_goes_in_as_it_is_where_there_is_one(bundle: Bundle, images: Pa
 def test_what_needs_a_classifier_says_so(bundle: Bundle, images: Path) -> None:
     with pytest.raises(BundleError, match=r"no image classifier.*run\("):
         load_classifier(bundle.path)
-    for refused in (edgevision.evaluate, edgevision.benchmark):
-        with pytest.raises(BundleError, match="no image classifier"):
-            refused(bundle.path, images)
+    with pytest.raises(BundleError, match="is not measured"):
+        edgevision.evaluate(bundle.path, images)
+    with pytest.raises(BundleError, match="no image classifier"):
+        edgevision.benchmark(bundle.path, images)
 
 
 # --- one artifact is enough for the rest --------------------------------------------------------------------------
