@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from edgevision.benchmarks.report.tables import text_table
 from edgevision.benchmarks.report.words import DASH, milliseconds
+from edgevision.benchmarks.report.writing import write
 from edgevision.benchmarks.statistics import median_interval, percentiles
-from edgevision.runtime.errors import InputError, OutputExistsError
 
 SCHEMA_VERSION = 1
 #: The first so many seconds are a burst; what lasts is the last third.
@@ -101,13 +101,7 @@ class ScenarioReport:
             InputError: Another suffix.
             OutputExistsError: ``path`` exists and ``force`` is False.
         """
-        path = Path(path)
-        if path.suffix not in (".json", ".md"):
-            raise InputError(f"{path.name} is no report", expected=".json or .md", got=path.suffix or "no suffix")
-        if path.exists() and not force:
-            raise OutputExistsError(path)
-        path.write_text(self.to_json() if path.suffix == ".json" else self.to_text(markdown=True), encoding="utf-8")
-        return path
+        return write(path, {".json": self.to_json, ".md": lambda: self.to_text(markdown=True)}, force=force)
 
 
 def _offline(each: Played) -> Iterator[Row]:
