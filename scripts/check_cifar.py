@@ -24,7 +24,7 @@ from edgevision.converters import formats
 from edgevision.converters.formats.exported import Int8Share
 from edgevision.datasets import open_dataset
 from edgevision.runtime.bundle import Bundle
-from edgevision.trainers.pixels import load_pixels
+from edgevision.trainers.images import load_pixels
 
 SHARED = Path(os.environ.get("EDGEVISION_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 INT8 = ("int8.tflite", "int8.onnx", "int8.xml")

@@ -30,7 +30,7 @@ from edgevision.converters.source import load_source
 from edgevision.datasets import open_dataset
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.preprocess import normalize
-from edgevision.trainers.pixels import load_pixels
+from edgevision.trainers.images import load_pixels
 
 #: Points that int8 may lose, by how the file's name begins.
 LOSSES = {"cnn": 0.5, "residual": 0.5, "depthwise": 0.5}

@@ -47,7 +47,7 @@ from edgevision.runtime.manifest import from_plain
 from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.session import Session
 from edgevision.runtime.spec import Preprocessing
-from edgevision.trainers.pixels import load_pixels
+from edgevision.trainers.images import load_pixels
 
 SHARED = Path(os.environ.get("EDGEVISION_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 FORMATS = ("tflite", "onnx", "openvino")

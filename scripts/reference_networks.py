@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.trainers.networks import build, named_network
+from edgevision.trainers.families import named_family
 
 Arrays = dict[str, NDArray[Any]]
 #: (height, width, count): photos as uint8 (count, height, width, 3)
@@ -252,8 +252,9 @@ def trainers(name: str) -> Callable[[], Any]:
     """A network of the trainers, by its name."""
 
     def make() -> Any:
-        network = named_network(name)
-        return build(network, network.height, network.width, 10)
+        family = named_family(name)
+        shape = (*family.defaults["input_size"], family.channels)
+        return family.build(shape, tuple("0123456789"), family.options).model
 
     return make
 

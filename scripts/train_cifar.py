@@ -21,7 +21,7 @@ from edgevision.datasets.splits import stratified
 from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import named_preprocessing
 from edgevision.trainers.fit import Epoch
-from edgevision.trainers.pixels import load_pixels
+from edgevision.trainers.images import load_pixels
 from edgevision.trainers.train import train
 
 HELD_OUT, HELD_OUT_SEED = 3000, 0
@@ -62,10 +62,8 @@ def measure(seed: int, epochs: int, folder: Path, kept: Dataset, held: Dataset, 
 
 
 def show(epoch: Epoch) -> None:
-    print(
-        f"  epoch {epoch.number}: loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}, {epoch.seconds:.1f} s",
-        flush=True,
-    )
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in epoch.figures.items())
+    print(f"  epoch {epoch.number}: {figures}, {epoch.seconds:.1f} s", flush=True)
 
 
 def top1(path: Path, data: Dataset) -> float:

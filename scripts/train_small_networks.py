@@ -22,12 +22,16 @@ from keras import layers
 from train_cifar import SHARED, divided
 
 from edgevision.converters.metadata import write_metadata
-from edgevision.datasets import Dataset, open_dataset
+from edgevision.datasets import open_dataset
 from edgevision.runtime.manifest import to_plain
 from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import Preprocessing, named_preprocessing
-from edgevision.trainers.fit import Epoch, Images, Recipe, fit
-from edgevision.trainers.pixels import load_pixels
+from edgevision.trainers.examples import TrainingData
+from edgevision.trainers.families import Built
+from edgevision.trainers.fit import Epoch, fit
+from edgevision.trainers.images import LabelledImages
+from edgevision.trainers.recipe import Recipe
+from edgevision.trainers.tasks.classification import Classification
 
 CLASSES = 10
 
@@ -43,14 +47,10 @@ def main() -> None:
 
     p = named_preprocessing("unit", 32, 32)
     everything, test = open_dataset(options.data, "train"), open_dataset(options.data, "test")
-    kept, held = (images_of(everything.subset(part), p) for part in divided(everything))
+    kept, held = (LabelledImages(everything.subset(part), p) for part in divided(everything))
     options.folder.mkdir(parents=True, exist_ok=True)
     for name in options.only:
-        train_one(name, options, p, everything.labels, kept, {"test": images_of(test, p), "held out": held})
-
-
-def images_of(data: Dataset, p: Preprocessing) -> Images:
-    return Images(load_pixels(data, p), data.targets)
+        train_one(name, options, p, everything.labels, kept, {"test": LabelledImages(test, p), "held out": held})
 
 
 def train_one(
@@ -58,15 +58,25 @@ def train_one(
     options: argparse.Namespace,
     p: Preprocessing,
     labels: tuple[str, ...],
-    kept: Images,
-    judged: dict[str, Images],
+    kept: LabelledImages,
+    judged: dict[str, LabelledImages],
 ) -> None:
     keras.utils.set_random_seed(options.seed)
     image = keras.Input((p.height, p.width, p.channels), name="image")
     model = keras.Model(image, NETWORKS[name](image), name=name)
     start = time.perf_counter_ns()
-    recipe = Recipe(options.epochs, 64, 3e-3, "flip-shift", options.seed)
-    fit(model, True, p, kept, None, recipe, on_epoch=show)
+    recipe = Recipe(
+        task="classification",
+        model=name,
+        epochs=options.epochs,
+        batch_size=64,
+        input_size=(p.height, p.width),
+        augment=("flip", "shift=0.03"),
+        learning_rate=3e-3,
+        seed=options.seed,
+    )
+    task = Classification(recipe, Built(model, scores="logits"), labels, p)
+    fit(task, TrainingData(kept, None), on_epoch=show)
     path = options.folder / f"{name}.keras"
     temporary = path.with_name(f".{name}.{os.getpid()}.tmp.keras")
     model.save(temporary)
@@ -81,11 +91,11 @@ def train_one(
 
 
 def show(epoch: Epoch) -> None:
-    text = f"  epoch {epoch.number}: loss {epoch.loss:.3f}, accuracy {epoch.accuracy:.3f}, {epoch.seconds:.1f} s"
-    print(text, flush=True)
+    figures = ", ".join(f"{name} {value:.3f}" for name, value in epoch.figures.items())
+    print(f"  epoch {epoch.number}: {figures}, {epoch.seconds:.1f} s", flush=True)
 
 
-def top1(model: Any, images: Images, p: Preprocessing) -> float:
+def top1(model: Any, images: LabelledImages, p: Preprocessing) -> float:
     outputs = model.predict(normalize(images.pixels, p), batch_size=250, verbose=0)
     return float((np.argmax(outputs, -1) == images.targets).mean())
 

@@ -52,6 +52,6 @@ def command(
         if as_json:
             stdout.json(found.to_dict())
             return
-        held = "" if found.val_accuracy is None else f", {found.val_accuracy:.1%} right on {found.val_images} held out"
-        stdout.text(f"{found.path}: {model}, {found.parameters:,} parameters, {found.images} images{held}")
+        held = "" if found.value is None else f", {found.metric} {found.value:.4f} on {found.val_images} held out"
+        stdout.text(f"{found.path}: {found.recipe.model}, {found.parameters:,} parameters, {found.images} images{held}")
         stdout.text(f"next: {program()} convert {found.path} --calibration {data} --out {found.path.stem}.edge")

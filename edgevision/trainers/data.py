@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from edgevision.datasets import Dataset, DataSource, open_dataset
 from edgevision.datasets.splits import stratified
-from edgevision.runtime.errors import DatasetError, InputError
+from edgevision.runtime.errors import DatasetError
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """Images to train on and, or None, images to choose the best epoch by; same labels."""
-
-    train: Dataset
-    validation: Dataset | None
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Class names in the order of the label indices."""
-        return self.train.labels
-
-    def provenance(self) -> dict[str, Any]:
-        """Hashes and counts of both, for the model's record."""
-        held = self.validation
-        return {
-            "images": len(self.train),
-            "data_sha256": self.train.content_hash(),
-            "val_images": 0 if held is None else len(held),
-            "val_data_sha256": None if held is None else held.content_hash(),
-        }
-
-
-def open_training_data(data: DataSource | Dataset, validation_split: float, seed: int) -> TrainingData:
-    """The train split; the val split where there is one, else a stratified share of train.
+def open_labelled(data: DataSource | Dataset, validation_split: float, seed: int) -> tuple[Dataset, Dataset | None]:
+    """The train split; the val split where there is one, else a stratified share of train, None of no share.
 
     Raises:
         DatasetError: Nothing usable there: one class only, a class without training images, ...
-        InputError: The share is not usable.
     """
-    if not 0 <= validation_split < 1:
-        raise InputError("validation_split is not usable", expected="a share 0 <= x < 1", got=str(validation_split))
     train = data if isinstance(data, Dataset) else open_dataset(data, prefer="train")
     _check(train)
     if not isinstance(data, Dataset) and train.split != "val" and "val" in train.splits:
-        return TrainingData(train, open_dataset(data, "val"))
+        return train, open_dataset(data, "val")
     kept, held = stratified(train.targets, float(validation_split), seed)
-    return TrainingData(train.subset(kept), train.subset(held) if len(held) else None)
+    return train.subset(kept), train.subset(held) if len(held) else None
 
 
 def _check(data: Dataset) -> None:

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 from typing import Any
 
-from edgevision.runtime.errors import MissingPackageError
+from edgevision.runtime.errors import InputError, MissingPackageError
 
 
 def import_keras() -> Any:
@@ -23,6 +23,22 @@ def import_keras() -> Any:
         package = "keras" if error.name in (None, "keras") else str(error.name)
         raise MissingPackageError(package, "to train", "train") from error
     return keras
+
+
+def import_tensorflow() -> Any:
+    """The tensorflow module, below Keras as its engine.
+
+    Raises:
+        MissingPackageError: It is not installed.
+        InputError: Keras is set to another engine.
+    """
+    keras = import_keras()
+    if keras.backend.backend() != "tensorflow":
+        cure = "unset KERAS_BACKEND"
+        raise InputError("trainers need TensorFlow below Keras", got=keras.backend.backend(), cure=cure)
+    import tensorflow
+
+    return tensorflow
 
 
 def package_version(package: str) -> str | None:

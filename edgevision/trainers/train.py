@@ -1,25 +1,27 @@
-"""train(): labelled images in, a trained .keras file that knows its labels and preprocessing out."""
+"""train(): data in, a trained .keras file out that knows its task, labels and preprocessing."""
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import edgevision
 from edgevision.converters.metadata import write_metadata
-from edgevision.datasets import Dataset, DataSource
 from edgevision.runtime.errors import InputError, OutputExistsError
 from edgevision.runtime.manifest import to_plain
-from edgevision.runtime.spec import Interpolation, Preprocessing, ResizePolicy, named_preprocessing
-from edgevision.trainers.data import TrainingData, open_training_data
+from edgevision.runtime.spec import Preprocessing, named_preprocessing
+from edgevision.trainers.augment import Policy
+from edgevision.trainers.checkpoint import Checkpoint
 from edgevision.trainers.engine import import_keras, package_version
-from edgevision.trainers.fit import Epoch, Images, Recipe, fit
-from edgevision.trainers.networks import Network, build, check_size, named_network
-from edgevision.trainers.pixels import Progress, is_colored, load_pixels
+from edgevision.trainers.examples import Progress
+from edgevision.trainers.families import Family, checked_options, named_family
+from edgevision.trainers.fit import Epoch, OnEpoch, fit
+from edgevision.trainers.optimizers import check_optimizer
+from edgevision.trainers.recipe import Recipe, check_fields, read_recipe, recipe_of
+from edgevision.trainers.tasks import Task, guessed_task, named_task
 
 if TYPE_CHECKING:
     import keras
@@ -31,20 +33,24 @@ class TrainingResult:
 
     Attributes:
         path: The .keras file.
-        labels: Class names in the order of the model's outputs.
+        recipe: What was done.
+        labels: Class names in the order of the model's outputs; empty where there are none.
         history: Figures of every epoch.
         best_epoch: Number of the epoch whose weights were kept.
-        val_accuracy: Of that epoch, 0..1; None without validation images.
-        images: How many images were trained on.
-        val_images: How many images were held out to choose the epoch.
+        metric: Name of the figure that chose it.
+        value: That figure on the validation examples; None without any.
+        images: How many examples were trained on.
+        val_images: How many were held out to choose the epoch.
         parameters: Of the model.
     """
 
     path: Path
+    recipe: Recipe
     labels: tuple[str, ...]
     history: tuple[Epoch, ...]
     best_epoch: int
-    val_accuracy: float | None
+    metric: str
+    value: float | None
     images: int
     val_images: int
     parameters: int
@@ -55,82 +61,95 @@ class TrainingResult:
 
 
 def train(
-    data: DataSource | Dataset,
+    data: Any,
     out: str | Path,
     *,
-    model: str = "cnn-cifar",
-    epochs: int = 10,
-    input_size: tuple[int, int] | None = None,
-    batch_size: int | None = None,
-    learning_rate: float | None = None,
-    augment: str | None = None,
-    validation_split: float = 0.1,
-    preprocess: str = "unit",
-    resize: ResizePolicy = "stretch",
-    interpolation: Interpolation = "bilinear",
-    antialias: bool = True,
-    seed: int = 0,
+    config: str | Path | None = None,
+    resume: bool = False,
     force: bool = False,
     progress: Progress = None,
-    on_epoch: Callable[[Epoch], None] | None = None,
+    on_epoch: OnEpoch = None,
+    **fields: Any,
 ) -> TrainingResult:
     """Train a network by name and save it with its labels and preprocessing.
 
     Images are decoded and resized by the code that runs on the device, and held in memory as uint8: pixels
-    of up to 4 GiB or half of the machine's memory. Sets Keras' global random seed.
+    of up to 4 GiB or half of the machine's memory. Sets Keras' global random seed. After epochs the state goes to a
+    hidden folder beside ``out``, which is removed at the end.
 
     Args:
-        data: What ``open_dataset`` takes (its train split; its val split judges the epochs), or an open Dataset.
+        data: Path or name of the data, or an open data set of ``edgevision.datasets``. Its train split is trained on;
+            its val split, or a share of train, judges the epochs.
         out: The .keras file to write.
-        model: One of ``networks.NETWORKS``.
-        epochs: Passes over the training images.
-        input_size: (height, width) in pixels; None for the network's own.
-        batch_size: Images a step; None for the network's own.
-        learning_rate: Adam's at the start, decaying to 0 along half a cosine; None for the network's own.
-        augment: One of ``augment.AUGMENTATIONS``; None for the network's own on colour images, "none" on grey.
-        validation_split: Share of each class held out where the data has no val split, 0 <= share < 1.
-        preprocess: One of ``spec.NORMALIZATIONS``; done before the model, never a layer of it.
-        resize: How images come to the input size.
-        interpolation: Kernel of the resize.
-        antialias: Whether the kernel widens when shrinking.
-        seed: Decides the held-out images, the first weights, the order and the augmentation.
+        config: TOML file with fields of ``recipe.Recipe``; ``fields`` come before it.
+        resume: Go on from the state that an interrupted training of the same ``out`` left.
         force: Replace ``out`` when it exists.
         progress: Called with (stage, done, total).
         on_epoch: Called after each epoch.
+        fields: Of ``recipe.Recipe``, such as ``model="cnn-cifar"``, ``epochs=10``; None is as if not given.
 
     Raises:
         OutputExistsError: ``out`` exists.
-        InputError: An option is not usable, or the input size does not suit the network.
+        InputError: A field is unknown or not usable, the input size does not suit the network, or the state to go on
+            from is of another training.
         DatasetError: The data has too few classes or images, or does not fit in memory.
         ImageError: An image is damaged.
+        ModelError: The loss is no number any more.
         MissingPackageError: Keras is not installed.
     """
     path = _checked_out(Path(out), force)
-    network = named_network(model)
-    height, width = input_size or (network.height, network.width)
-    p = named_preprocessing(
-        preprocess, height, width, network.channels, resize=resize, interpolation=interpolation, antialias=antialias
-    )
-    recipe = Recipe(
-        epochs,
-        network.batch_size if batch_size is None else batch_size,
-        network.learning_rate if learning_rate is None else learning_rate,
-        network.augment if augment is None else augment,
-        seed,
-    )
-    import_keras().utils.set_random_seed(seed)
-    source = open_training_data(data, validation_split, seed)
-    check_size(network, height, width, len(source.labels))
-    images, held = _loaded(source, p, progress)
-    if augment is None and not is_colored(images.pixels):
-        recipe = dataclasses.replace(recipe, augment="none")
-    net = build(network, height, width, len(source.labels))
-    history, best = fit(net, network.scores == "logits", p, images, held, recipe, progress, on_epoch)
-    val_accuracy = history[best - 1].val_accuracy
-    provenance = {**to_plain(recipe), "best_epoch": best, "val_accuracy": val_accuracy, **source.provenance()}
-    _save(net, path, _metadata(network, source.labels, p, provenance))
-    counts = (len(source.train), len(source.validation) if source.validation else 0, int(net.count_params()))
-    return TrainingResult(path, source.labels, history, best, val_accuracy, *counts)
+    asked = {**(read_recipe(config) if config else {}), **_given(fields)}
+    kind, family, recipe = settled(data, asked)
+    import_keras().utils.set_random_seed(recipe.seed)
+    p = _preprocessing(recipe, family)
+    examples = kind.open(data, recipe, p, progress)
+    recipe = kind.settle(recipe, examples, asked)
+    built = family.build(kind.shape(recipe, p), examples.labels, recipe.options)
+    task = kind(recipe, built, examples.labels, p)
+    provenance = {"recipe": to_plain(recipe), **examples.provenance(), "versions": _versions()}
+    checkpoint = Checkpoint(path, provenance)
+    if not resume:
+        checkpoint.remove()
+    history = fit(task, examples, checkpoint, progress, on_epoch)
+    value = history.epochs[history.best - 1].figures.get(f"val_{kind.metric}")
+    provenance |= {"model": recipe.model, "best_epoch": history.best, kind.metric: value}
+    _save(built.model, path, _metadata(task, provenance))
+    checkpoint.remove()
+    held = 0 if examples.validation is None else len(examples.validation)
+    counts = (len(examples.train), held, int(built.model.count_params()))
+    labels, epochs = examples.labels, tuple(history.epochs)
+    return TrainingResult(path, recipe, labels, epochs, history.best, kind.metric, value, *counts)
+
+
+def settled(data: Any, asked: Mapping[str, Any]) -> tuple[type[Task], Family, Recipe]:
+    """Task, family and recipe: what was asked for comes first, then the family's defaults, then the task's.
+
+    Raises:
+        InputError: Something asked for is unknown or not usable.
+    """
+    check_fields(asked)
+    if "task" in asked:
+        kind = named_task(asked["task"])
+    else:
+        kind = named_task(named_family(asked["model"]).task) if "model" in asked else guessed_task(data)
+    family = named_family(asked.get("model", kind.default))
+    if family.task != kind.name:
+        raise InputError(f"{family.name} is not for {kind.name}", expected="a network for it", got=family.task)
+    options = checked_options(family, asked.get("options", {}))
+    named = {"task": kind.name, "model": family.name}
+    recipe = recipe_of({**kind.defaults, **family.defaults, **asked, **named, "options": options})
+    Policy(recipe.augment)
+    check_optimizer(recipe)
+    return kind, family, recipe
+
+
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _preprocessing(recipe: Recipe, family: Family) -> Preprocessing:
+    geometry: dict[str, Any] = {name: getattr(recipe, name) for name in ("resize", "interpolation", "antialias")}
+    return named_preprocessing(recipe.preprocess, *recipe.input_size, family.channels or 3, **geometry)
 
 
 def _checked_out(path: Path, force: bool) -> Path:
@@ -141,25 +160,20 @@ def _checked_out(path: Path, force: bool) -> Path:
     return path
 
 
-def _loaded(source: TrainingData, p: Preprocessing, progress: Progress) -> tuple[Images, Images | None]:
-    images = Images(load_pixels(source.train, p, progress), source.train.targets)
-    if source.validation is None:
-        return images, None
-    return images, Images(load_pixels(source.validation, p, progress), source.validation.targets)
-
-
-def _metadata(
-    network: Network, labels: tuple[str, ...], p: Preprocessing, provenance: dict[str, Any]
-) -> dict[str, Any]:
-    # The engine below Keras may be another than TensorFlow: only what is there has a version.
+def _versions() -> dict[str, str]:
     installed = {package: package_version(package) for package in ("keras", "tensorflow", "numpy")}
-    versions = {"edgevision": edgevision.__version__, **{name: text for name, text in installed.items() if text}}
+    return {"edgevision": edgevision.__version__, **{name: text for name, text in installed.items() if text}}
+
+
+def _metadata(task: Task, provenance: dict[str, Any]) -> dict[str, Any]:
+    head = task.head()
     return {
-        "task": "classification",
-        "labels": list(labels),
-        "preprocessing": to_plain(p),
-        "scores": network.scores,
-        "provenance": {"model": network.name, **provenance, "versions": versions},
+        "task": task.name,
+        "labels": list(task.labels),
+        "preprocessing": to_plain(task.p),
+        "scores": task.built.scores,
+        "head": None if head is None else to_plain(head),
+        "provenance": provenance,
     }
 
 

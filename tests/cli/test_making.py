@@ -105,13 +105,13 @@ def test_label_files_of_other_systems(tmp_path: Path) -> None:
 def test_train_passes_its_options_and_says_what_comes_next(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edgevision.trainers.train import TrainingResult
+    from edgevision.trainers.train import TrainingResult, settled
 
     call: dict[str, Any] = {}
 
     def train(data: str, out: Path, **options: Any) -> TrainingResult:
         call.update(options, data=data, out=out)
-        return TrainingResult(out, ("a", "b"), (), 1, 0.9, 100, 20, 1234)
+        return TrainingResult(out, settled(data, {})[2], ("a", "b"), (), 1, "accuracy", 0.9, 100, 20, 1234)
 
     monkeypatch.setattr("edgevision.trainers.train.train", train)
     words = shlex.split(
@@ -119,7 +119,7 @@ def test_train_passes_its_options_and_says_what_comes_next(
     )
     outcome = run("train", "photos", "--out", tmp_path / "m.keras", *words)
     assert outcome.code == 0
-    assert "90.0% right on 20 held out" in outcome.out
+    assert "accuracy 0.9000 on 20 held out" in outcome.out
     assert " convert " in outcome.out
     del call["progress"]
     assert call == {

@@ -14,8 +14,8 @@ from edgevision.runtime.errors import DatasetError, ImageError, InputError, Outp
 from edgevision.runtime.manifest import from_plain
 from edgevision.runtime.preprocess import normalize, resize
 from edgevision.runtime.spec import Preprocessing, named_preprocessing
-from edgevision.trainers import pixels
-from edgevision.trainers.data import open_training_data
+from edgevision.trainers import images as training_images
+from edgevision.trainers.data import open_labelled
 from edgevision.trainers.fit import Epoch
 from edgevision.trainers.train import train
 
@@ -34,7 +34,7 @@ def test_a_model_that_knows_what_it_needs(few: Dataset, tmp_path: Path) -> None:
     assert result.path == out and result.labels == few.labels and result.parameters == 122_570
     assert (result.images, result.val_images) == (180, 20)
     assert tuple(epochs) == result.history and [epoch.number for epoch in epochs] == [1, 2]
-    assert result.val_accuracy == max(epoch.val_accuracy or 0 for epoch in epochs)
+    assert result.value == max(epoch.figures["val_accuracy"] for epoch in epochs)
     assert seen[-1] == ("train", 12, 12) and ("read images", 180, 180) in seen
     assert [path.name for path in out.parent.iterdir()] == ["m.keras"]
 
@@ -43,9 +43,13 @@ def test_a_model_that_knows_what_it_needs(few: Dataset, tmp_path: Path) -> None:
     assert (metadata["task"], metadata["scores"]) == ("classification", "logits")
     assert from_plain(Preprocessing, metadata["preprocessing"]) == named_preprocessing("unit", 32, 32)
     provenance = metadata["provenance"]
-    assert len(provenance["data_sha256"]) == 64 and provenance["seed"] == 0 and provenance["epochs"] == 2
+    assert (
+        len(provenance["data_sha256"]) == 64
+        and provenance["recipe"]["seed"] == 0
+        and provenance["recipe"]["epochs"] == 2
+    )
     assert provenance["model"] == "cnn-cifar" and provenance["versions"]["keras"] == keras.__version__
-    assert provenance["val_accuracy"] == result.val_accuracy and provenance["best_epoch"] == result.best_epoch
+    assert provenance["accuracy"] == result.value and provenance["best_epoch"] == result.best_epoch
     assert result.to_dict()["history"][0]["number"] == 1 and result.to_dict()["path"] == str(out)
 
 
@@ -54,12 +58,12 @@ def test_the_saved_weights_are_those_of_the_best_epoch(few: Dataset, tmp_path: P
     model = keras.saving.load_model(tmp_path / "m.keras")
     assert not any("Rescaling" in type(layer).__name__ or "Random" in type(layer).__name__ for layer in model.layers)
     assert not model.compiled, "no optimiser travels with the model"
-    held = open_training_data(few, 0.3, 4).validation
+    _, held = open_labelled(few, 0.3, 4)
     assert held is not None and len(held) == 60
     p = named_preprocessing("unit", 32, 32)
     images = np.stack([normalize(resize(sample.decode(), p), p) for sample in held])
     accuracy = (model.predict_on_batch(images).argmax(axis=1) == held.targets).mean()
-    assert accuracy == pytest.approx(result.val_accuracy)
+    assert accuracy == pytest.approx(result.value)
 
 
 def test_the_same_seed_gives_the_same_model(few: Dataset, tmp_path: Path) -> None:
@@ -73,38 +77,39 @@ def test_the_same_seed_gives_the_same_model(few: Dataset, tmp_path: Path) -> Non
 
 def test_figures_of_an_epoch_are_means_over_its_images(few: Dataset, tmp_path: Path) -> None:
     # So slow that the weights stay what they are; 200 images leave a last batch of 8.
-    result = train(few, tmp_path / "m.keras", epochs=1, learning_rate=1e-12, augment="none", validation_split=0.0)
+    result = train(few, tmp_path / "m.keras", epochs=1, learning_rate=1e-12, augment=(), validation_split=0.0)
     model = keras.saving.load_model(tmp_path / "m.keras")
     p = named_preprocessing("unit", 32, 32)
     logits = model.predict_on_batch(normalize(np.stack([sample.decode() for sample in few]), p)).astype(np.float64)
     losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(200), few.targets]
-    assert result.history[0].loss == pytest.approx(losses.mean(), rel=1e-4)
-    assert result.history[0].accuracy == pytest.approx((logits.argmax(axis=1) == few.targets).mean())
+    assert result.history[0].figures["loss"] == pytest.approx(losses.mean(), rel=1e-4)
+    assert result.history[0].figures["accuracy"] == pytest.approx((logits.argmax(axis=1) == few.targets).mean())
 
 
 @pytest.mark.parametrize("model", ["cnn-cifar-wide", "cnn-folder"])
 def test_other_networks_learn_too(few: Dataset, tmp_path: Path, model: str) -> None:
     result = train(few, tmp_path / "m.keras", model=model, epochs=2, input_size=(40, 36), validation_split=0.0)
-    assert result.history[1].loss < result.history[0].loss and result.val_accuracy is None and result.best_epoch == 2
+    assert result.history[1].figures["loss"] < result.history[0].figures["loss"]
+    assert result.value is None and result.best_epoch == 2
     assert keras.saving.load_model(tmp_path / "m.keras").input_shape == (None, 40, 36, 3)
 
 
 def test_digits_are_learned_and_never_mirrored(tmp_path: Path) -> None:
     result = train("digits", tmp_path / "m.keras", model="cnn-mnist", epochs=3)
-    assert result.val_accuracy is not None and result.val_accuracy > 0.85
+    assert result.value is not None and result.value > 0.85
     metadata = read_metadata(tmp_path / "m.keras")
     assert metadata is not None and metadata["preprocessing"]["color"] == "gray"
-    assert metadata["provenance"]["augment"] == "none" and metadata["scores"] == "probabilities"
+    assert metadata["provenance"]["recipe"]["augment"] == [] and metadata["scores"] == "probabilities"
 
 
-@pytest.mark.parametrize(("grey", "augment"), [(True, "none"), (False, "flip-shift")])
-def test_grey_images_are_not_augmented_unless_told(tmp_path: Path, grey: bool, augment: str) -> None:
+@pytest.mark.parametrize(("grey", "augment"), [(True, []), (False, ["flip", "shift=0.03"])])
+def test_grey_images_are_not_augmented_unless_told(tmp_path: Path, grey: bool, augment: list[str]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 1 if grey else 3), dtype=np.uint8)
     np.savez(tmp_path / "d.npz", images=images, labels=[0, 1] * 4)
-    for told, wanted in ((None, augment), ("flip-shift", "flip-shift")):
+    for told, wanted in ((None, augment), (["flip"], ["flip"])):
         train(tmp_path / "d.npz", tmp_path / "m.keras", epochs=1, augment=told, force=True)
         metadata = read_metadata(tmp_path / "m.keras")
-        assert metadata is not None and metadata["provenance"]["augment"] == wanted
+        assert metadata is not None and metadata["provenance"]["recipe"]["augment"] == wanted
 
 
 def test_the_datas_own_validation_split_judges(tmp_path: Path) -> None:
@@ -156,7 +161,7 @@ def test_a_damaged_image_is_named(tmp_path: Path, few: Dataset) -> None:
 
 
 def test_more_images_than_memory(few: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pixels, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(training_images, "MAX_BYTES", 100_000)
     with pytest.raises(DatasetError, match=r"do not fit in memory: expected at most 0\.0 GiB of pixels.*--input-size"):
         train(few, tmp_path / "m.keras")
 
@@ -169,7 +174,7 @@ def test_more_images_than_memory(few: Dataset, tmp_path: Path, monkeypatch: pyte
         ({"batch_size": 0}, "batch_size is not usable"),
         ({"learning_rate": 0.0}, "learning_rate is not usable"),
         ({"learning_rate": float("nan")}, "learning_rate is not usable"),
-        ({"augment": "mixup"}, "augmentation is unknown"),
+        ({"augment": ["sparkle"]}, "augmentation is unknown"),
         ({"validation_split": 1.0}, "validation_split is not usable"),
         ({"preprocess": "imagenet"}, "preprocess is unknown"),
         ({"model": "cnn-mnist", "preprocess": "torch"}, "for colour images"),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from edgevision.runtime.errors import InputError
 from edgevision.runtime.manifest import Scores
 from edgevision.trainers.engine import import_keras
-
-if TYPE_CHECKING:
-    import keras
+from edgevision.trainers.families.family import Built, Family
 
 #: More parameters than this are refused: with Adam's two moments and the gradients they would take 1.6 GB.
 MAX_PARAMETERS = 100_000_000
@@ -22,6 +22,7 @@ class Network:
 
     Attributes:
         name: Name on the command line.
+        summary: What it is good for.
         height: Rows of its usual input, pixels.
         width: Columns of its usual input, pixels.
         channels: 3 for colour (RGB), 1 for grey.
@@ -37,6 +38,7 @@ class Network:
     """
 
     name: str
+    summary: str
     height: int
     width: int
     channels: int
@@ -48,7 +50,7 @@ class Network:
     batch_norm: bool = False
     batch_size: int = 32
     learning_rate: float = 1e-3
-    augment: str = "flip-shift"
+    augment: tuple[str, ...] = ("flip", "shift=0.03")
 
     def features(self, height: int, width: int) -> tuple[int, int]:
         """Rows and columns that reach the dense layers.
@@ -95,23 +97,84 @@ class Network:
 NETWORKS: dict[str, Network] = {
     network.name: network
     for network in (
-        Network("cnn-cifar", 32, 32, 3, (32, 64, 64), 2, 64, "logits", learning_rate=2e-3),
-        Network("cnn-cifar-wide", 32, 32, 3, (32, 64, 128, 128), 4, 1024, "logits", "same", batch_norm=True),
-        Network("cnn-folder", 32, 32, 3, (32, 64, 128), 3, 128, "probabilities", augment="rotate-flip-shift"),
-        Network("cnn-mnist", 28, 28, 1, (32, 64, 64), 2, 64, "probabilities", learning_rate=2e-3, augment="none"),
+        Network(
+            "cnn-cifar",
+            "The first network of tutorials: small colour images",
+            32,
+            32,
+            3,
+            (32, 64, 64),
+            2,
+            64,
+            "logits",
+            learning_rate=2e-3,
+        ),
+        Network(
+            "cnn-cifar-wide",
+            "Wider and normalised: small colour images",
+            32,
+            32,
+            3,
+            (32, 64, 128, 128),
+            4,
+            1024,
+            "logits",
+            "same",
+            batch_norm=True,
+        ),
+        Network(
+            "cnn-folder",
+            "Image folders, turned and moved in training",
+            32,
+            32,
+            3,
+            (32, 64, 128),
+            3,
+            128,
+            "probabilities",
+            augment=("rotate", "shift", "flip"),
+        ),
+        Network(
+            "cnn-mnist",
+            "Handwritten digits and other small grey images",
+            28,
+            28,
+            1,
+            (32, 64, 64),
+            2,
+            64,
+            "probabilities",
+            learning_rate=2e-3,
+            augment=(),
+        ),
     )
 }
 
 
-def named_network(name: str) -> Network:
-    """The network of that name.
+def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str, Any], *, network: Network) -> Built:
+    """The untrained network: float32 (batch, height, width, channels) in, (batch, classes) scores out.
 
     Raises:
-        InputError: There is none.
+        InputError: The input does not suit the network.
+        MissingPackageError: Keras is not installed.
     """
-    if name not in NETWORKS:
-        raise InputError("the network is unknown", expected=" or ".join(NETWORKS), got=repr(name))
-    return NETWORKS[name]
+    height, width, channels = shape
+    check_size(network, height, width, len(labels))
+    keras = import_keras()
+    layers = keras.layers
+    inputs = tensor = keras.Input((height, width, channels), name="image")
+    # He's initial weights keep the signal's size through ReLU: 1 to 3 points more on CIFAR-10 than Keras' default.
+    hidden = {"activation": "relu", "kernel_initializer": "he_uniform"}
+    for index, filters in enumerate(network.filters):
+        tensor = layers.Conv2D(filters, 3, padding=network.padding, **hidden)(tensor)
+        if network.batch_norm:
+            tensor = layers.BatchNormalization()(tensor)
+        if index < network.pools:
+            tensor = layers.MaxPooling2D()(tensor)
+    tensor = layers.Dense(network.dense, **hidden)(layers.Flatten()(tensor))
+    ending = None if network.scores == "logits" else "softmax"
+    outputs = layers.Dense(len(labels), activation=ending, name=network.scores)(tensor)
+    return Built(keras.Model(inputs, outputs, name=network.name.replace("-", "_")), scores=network.scores)
 
 
 def check_size(network: Network, height: int, width: int, classes: int) -> None:
@@ -130,26 +193,15 @@ def check_size(network: Network, height: int, width: int, classes: int) -> None:
         )
 
 
-def build(network: Network, height: int, width: int, classes: int) -> keras.Model:
-    """The untrained Keras model: float32 (batch, height, width, channels) in, (batch, classes) scores out.
+def _family(network: Network) -> Family:
+    defaults = {
+        "input_size": (network.height, network.width),
+        "batch_size": network.batch_size,
+        "learning_rate": network.learning_rate,
+        "augment": network.augment,
+    }
+    build_it = functools.partial(build, network=network)
+    return Family(network.name, "classification", network.summary, build_it, defaults, channels=network.channels)
 
-    Raises:
-        InputError: The input does not suit the network.
-        MissingPackageError: Keras is not installed.
-    """
-    check_size(network, height, width, classes)
-    keras = import_keras()
-    layers = keras.layers
-    inputs = tensor = keras.Input((height, width, network.channels), name="image")
-    # He's initial weights keep the signal's size through ReLU: 1 to 3 points more on CIFAR-10 than Keras' default.
-    hidden = {"activation": "relu", "kernel_initializer": "he_uniform"}
-    for index, filters in enumerate(network.filters):
-        tensor = layers.Conv2D(filters, 3, padding=network.padding, **hidden)(tensor)
-        if network.batch_norm:
-            tensor = layers.BatchNormalization()(tensor)
-        if index < network.pools:
-            tensor = layers.MaxPooling2D()(tensor)
-    tensor = layers.Dense(network.dense, **hidden)(layers.Flatten()(tensor))
-    ending = None if network.scores == "logits" else "softmax"
-    outputs = layers.Dense(classes, activation=ending, name=network.scores)(tensor)
-    return keras.Model(inputs, outputs, name=network.name.replace("-", "_"))
+
+FAMILIES = tuple(_family(network) for network in NETWORKS.values())

@@ -1,9 +1,8 @@
-"""The images of a data set as one array, decoded and resized as the device does it."""
+"""The images of a data set as one array, decoded and resized as the device does it; with a class each."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,43 @@ from edgevision.datasets import Dataset
 from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.preprocess import resize
 from edgevision.runtime.spec import Preprocessing
-
-Progress = Callable[[str, int, int], None] | None
+from edgevision.trainers.examples import Example, Examples, Progress
 
 #: Pixels held in memory, at most: 4 GiB, or half of the machine's memory where that is less.
 MAX_BYTES = 4 << 30
+
+
+class LabelledImages(Examples):
+    """Images of a data set with labels.
+
+    Attributes:
+        targets: Label indices, int64 (images,).
+        pixels: All of them, uint8 (images, height, width, channels) in the preprocessing's colour order.
+
+    Raises:
+        DatasetError: They would not fit in memory.
+        ImageError: An image is damaged.
+    """
+
+    def __init__(self, data: Dataset, p: Preprocessing, progress: Progress = None) -> None:
+        self._data, self.labels = data, data.labels
+        self.pixels = load_pixels(data, p, progress)
+        self.targets = data.targets
+        self._shares = np.eye(len(data.labels), dtype=np.float32)[self.targets]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Example:
+        return Example(self.pixels[index], label=self._shares[index])
+
+    def name(self, index: int) -> str:
+        """See ``Examples.name``."""
+        return self._data.entries[index].name
+
+    def content_hash(self) -> str:
+        """See ``Examples.content_hash``."""
+        return self._data.content_hash()
 
 
 def load_pixels(data: Dataset, p: Preprocessing, progress: Progress = None) -> NDArray[np.uint8]:

@@ -1,0 +1,157 @@
+"""Everything that decides a training, as one value: from options, from a TOML file, stored with the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from edgevision.runtime.errors import BundleError, InputError
+from edgevision.runtime.manifest import from_plain, to_plain
+from edgevision.runtime.spec import Interpolation, ResizePolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train. What is not given is the task's, then the family's choice.
+
+    Attributes:
+        task: One of ``tasks.TASKS``.
+        model: One of ``families.FAMILIES``.
+        options: The family's own settings by name, such as a width.
+        epochs: Passes over the training data.
+        batch_size: Examples a step.
+        input_size: (height, width) of the model's input, pixels.
+        preprocess: One of ``spec.NORMALIZATIONS``; done before the model, never a layer of it.
+        resize: How images come to the input size.
+        interpolation: Kernel of the resize.
+        antialias: Whether the kernel widens when shrinking.
+        augment: Random changes by name, in order (``augment.OPERATIONS``), such as "flip" or "rotate=15".
+        optimizer: One of ``optimizers.OPTIMIZERS``.
+        learning_rate: At the end of the warm-up.
+        momentum: Of "momentum" and "rmsprop".
+        weight_decay: Of "adamw", and of the other optimizers as Keras adds it.
+        gradient_clip: Largest norm of all gradients together; 0 clips nothing.
+        schedule: One of ``optimizers.SCHEDULES``.
+        warmup: Epochs in which the learning rate rises from 0.
+        loss: One of the task's losses.
+        label_smoothing: Share of each label that is spread over all classes, 0 <= share < 1.
+        patience: Epochs without a better validation figure after which training ends; 0 never ends it early.
+        validation_split: Share held out where the data has no val split, 0 <= share < 1.
+        seed: Decides what is held out, the first weights, the order and the augmentation.
+    """
+
+    task: str
+    model: str
+    options: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 10
+    batch_size: int = 32
+    input_size: tuple[int, int]
+    preprocess: str = "unit"
+    resize: ResizePolicy = "stretch"
+    interpolation: Interpolation = "bilinear"
+    antialias: bool = True
+    augment: tuple[str, ...] = ()
+    optimizer: str = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    gradient_clip: float = 0.0
+    schedule: str = "cosine"
+    warmup: float = 0.0
+    loss: str = "cross-entropy"
+    label_smoothing: float = 0.0
+    patience: int = 0
+    validation_split: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0), ("warmup", 0)):
+            value = getattr(self, name)
+            if not least <= value < float("inf"):
+                raise InputError(f"{name} is not usable", expected=f"at least {least}", got=str(value))
+        for name in ("validation_split", "label_smoothing", "momentum"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} is not usable", expected="a share 0 <= x < 1", got=str(getattr(self, name)))
+        for name in ("weight_decay", "gradient_clip"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"{name} is not usable", expected="a number >= 0", got=str(getattr(self, name)))
+        if not 0 < self.learning_rate < float("inf"):
+            raise InputError("learning_rate is not usable", expected="a number > 0", got=str(self.learning_rate))
+        if len(self.input_size) != 2 or min(self.input_size) < 1:
+            raise InputError("input_size is not usable", expected="(height, width)", got=str(self.input_size))
+
+    def to_toml(self) -> str:
+        """The recipe as a file that ``read_recipe`` reads."""
+        plain = to_plain(self)
+        options = plain.pop("options")
+        # JSON's strings, numbers, booleans and lists are TOML's as well.
+        lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
+        lines += ["", "[options]", *(f"{name} = {json.dumps(value)}" for name, value in options.items())]
+        return "\n".join(lines if options else lines[:-2]) + "\n"
+
+
+FIELDS = tuple(item.name for item in dataclasses.fields(Recipe))
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The fields that a TOML file sets.
+
+    Raises:
+        InputError: It cannot be read, or sets what is no field of ``Recipe``.
+    """
+    try:
+        # By name: the checks of types are those of Python 3.10, which has no such module and trains nothing.
+        found: dict[str, Any] = importlib.import_module("tomllib").loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as TOML", got=" ".join(str(error).split())) from error
+    check_fields(found, f"{path}: ")
+    return found
+
+
+def check_fields(found: Mapping[str, Any], where: str = "") -> None:
+    """Whether all are fields of ``Recipe``.
+
+    Raises:
+        InputError: One is not.
+    """
+    for name in found:
+        if name not in FIELDS:
+            near = get_close_matches(name, FIELDS, 1)
+            cure = f"write {near[0]}" if near else "fields: " + ", ".join(FIELDS)
+            raise InputError(f"{where}training has no setting {name!r}", cure=cure)
+
+
+def recipe_of(fields: Mapping[str, Any]) -> Recipe:
+    """The recipe with these fields, whatever the kind of their lists.
+
+    Raises:
+        InputError: A field is of the wrong type or not usable.
+    """
+    complete = {item.name: _default(item) for item in dataclasses.fields(Recipe)}
+    plain = {name: _number(name, to_plain(value)) for name, value in {**complete, **fields}.items()}
+    try:
+        return from_plain(Recipe, plain)
+    except BundleError as error:
+        if isinstance(error.__cause__, InputError):
+            raise error.__cause__ from None
+        raise InputError("the recipe is not usable", got=str(error)) from error
+
+
+def _default(item: dataclasses.Field[Any]) -> Any:
+    if item.default_factory is not dataclasses.MISSING:
+        return item.default_factory()
+    return None if item.default is dataclasses.MISSING else item.default
+
+
+def _number(name: str, value: Any) -> Any:
+    """A whole number where a fraction may be."""
+    return float(value) if _HINTS[name] is float and isinstance(value, int) else value
+
+
+_HINTS = get_type_hints(Recipe)

@@ -1,0 +1,80 @@
+"""One step of training: forward, loss, gradients, update, as one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.runtime.preprocess import real_table
+from edgevision.runtime.spec import Preprocessing
+from edgevision.trainers.engine import import_keras, import_tensorflow
+
+if TYPE_CHECKING:
+    from edgevision.trainers.tasks.task import Task
+
+
+class Step:
+    """A network and its optimizer, trained batch by batch. A task with more than one network has a class of its own.
+
+    Args:
+        task: Its network and loss.
+        optimizer: A keras.Optimizer that belongs to this step alone.
+    """
+
+    def __init__(self, task: Task, optimizer: Any) -> None:
+        self._task, self._optimizer = task, optimizer
+        self.model = task.built.model
+        optimizer.build(self.model.trainable_variables)
+        tf = import_tensorflow()
+        self._update = tf.function(self._updated, reduce_retracing=True, autograph=False)
+        self._answer = tf.function(self._answered, reduce_retracing=True, autograph=False)
+
+    @property
+    def variables(self) -> list[Any]:
+        """Everything that changes in training: what a checkpoint has to hold."""
+        return [*self.model.variables, *self._optimizer.variables]
+
+    def __call__(self, images: Any, targets: Mapping[str, Any]) -> dict[str, float]:
+        """Trains on a batch; its figures by name, as of before the update.
+
+        Args:
+            images: uint8 (batch, H, W, C).
+            targets: What the task's ``encode`` made, by name.
+        """
+        return {name: float(value) for name, value in self._update(images, dict(targets)).items()}
+
+    def predict(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """The network's outputs by name, float32."""
+        return {name: np.asarray(value) for name, value in self._answer(images).items()}
+
+    def _updated(self, images: Any, targets: dict[str, Any]) -> dict[str, Any]:
+        tf = import_tensorflow()
+        with tf.GradientTape() as tape:
+            outputs = self.model(normalized(images, self._task.p), training=True)
+            figures = self._task.loss(named(self.model, outputs), targets)
+            total = figures["loss"] + (tf.add_n(self.model.losses) if self.model.losses else 0.0)
+        weights = self.model.trainable_variables
+        self._optimizer.apply(tape.gradient(total, weights), weights)
+        return figures
+
+    def _answered(self, images: Any) -> dict[str, Any]:
+        return named(self.model, self.model(normalized(images, self._task.p), training=False))
+
+
+def named(model: Any, outputs: Any) -> dict[str, Any]:
+    """A network's outputs by name, whatever structure it gives them in."""
+    return dict(zip(model.output_names, import_keras().tree.flatten(outputs), strict=True))
+
+
+def normalized(images: Any, p: Preprocessing) -> Any:
+    """What ``runtime.preprocess.normalize`` makes of uint8 images, as tensors: the same values, from the same table."""
+    tf = import_tensorflow()
+    table = real_table(p).astype(np.float32)
+    places = tf.cast(images, tf.int32)
+    if len(table) == 1:
+        return tf.gather(tf.constant(table[0]), places)
+    channels = [tf.gather(tf.constant(row), places[..., channel]) for channel, row in enumerate(table)]
+    return tf.stack(channels, axis=-1)

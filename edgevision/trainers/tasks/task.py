@@ -1,0 +1,93 @@
+"""What a task is to the training loop: its data, its loss, its validation figure, its head."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.runtime.heads import Head
+from edgevision.runtime.spec import Preprocessing
+from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
+from edgevision.trainers.families import Built
+from edgevision.trainers.pipeline import Targets
+from edgevision.trainers.recipe import Recipe
+from edgevision.trainers.step import Step
+
+#: From uint8 images (n, H, W, C) to the network's outputs by name, n first.
+Predict = Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]
+
+
+class Task(ABC):
+    """One run's task.
+
+    Attributes:
+        name: One of the manifest's tasks.
+        default: Family where none is named.
+        metric: The validation figure that tells the best epoch.
+        higher: Whether more of it is better.
+        defaults: What the task wants of the recipe unless told otherwise.
+    """
+
+    name: ClassVar[str]
+    default: ClassVar[str]
+    metric: ClassVar[str]
+    higher: ClassVar[bool] = True
+    defaults: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, recipe: Recipe, built: Built, labels: tuple[str, ...], p: Preprocessing) -> None:
+        self.recipe, self.built, self.labels, self.p = recipe, built, labels, p
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, data: str | Path) -> bool:
+        """Whether the data looks as if it were for this task; never raises."""
+
+    @classmethod
+    @abstractmethod
+    def open(cls, data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
+        """The data, at the input size.
+
+        Raises:
+            DatasetError: It cannot be trained on.
+            ImageError: An image is damaged.
+        """
+
+    @classmethod
+    def settle(cls, recipe: Recipe, data: TrainingData, asked: Mapping[str, Any]) -> Recipe:
+        """The recipe for just this data; ``asked`` are the fields that the user set, which stay."""
+        return recipe
+
+    @classmethod
+    def shape(cls, recipe: Recipe, p: Preprocessing) -> tuple[int, ...]:
+        """Of the network's input, without the batch."""
+        return (p.height, p.width, p.channels)
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Example]) -> Targets:
+        """What ``loss`` compares the outputs with: arrays by name, a batch's length first."""
+
+    @abstractmethod
+    def loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
+        """Of a batch, as scalar tensors by name: "loss" is what is minimised, the others are shown.
+
+        Args:
+            outputs: Tensors by the names of the network's outputs, the batch first.
+            targets: Tensors of ``encode``.
+        """
+
+    @abstractmethod
+    def judge(self, predict: Predict, examples: Examples) -> dict[str, float]:
+        """Figures on validation examples by name; ``metric`` is one of them."""
+
+    def step(self, optimizer: Any) -> Step:
+        """What trains the network batch by batch."""
+        return Step(self, optimizer)
+
+    def head(self) -> Head | None:
+        """What the trained network's outputs are, for the manifest."""
+        return self.built.head
