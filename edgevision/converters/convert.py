@@ -203,14 +203,15 @@ def convert_here(
         return convert_opaque(source, data, Path(out), wanted, steps, **checks)
     manifest = manifest_of(source, data.labels)
     steps("quantising")
-    quantized = _quantize(source, data.calibration, target)
+    quantized = source.trained or _quantize(source, data.calibration, target)
     training, tuning = None, None
     if finetune:
         training = TrainingSamples(source, data, calibration, finetune_data)
         quantized, tuning = fine_tuned(source, quantized, data, training, finetune, steps)
         steps.skip(finetune - tuning["epochs"])
     found, remark = None, ""
-    is_trained = tuning is not None and tuning["kept"]  # whose kernels have no float model they were rounded from
+    # Whose kernels have no float model that they were rounded from.
+    is_trained = source.trained is not None or (tuning is not None and tuning["kept"])
     if "int8" in precisions and isinstance(data.calibration, CalibrationSet) and not is_trained:
         quantized, found, remark = revert(source, quantized, data.calibration, max_drop, budget, steps.within)
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:

@@ -16,26 +16,34 @@ _ENTRY = "edgevision.json"
 def write_metadata(path: str | Path, metadata: dict[str, Any]) -> None:
     """Store ``metadata`` in the .keras file at ``path``, in place of what was stored before.
 
+    Raises:
+        ModelError: The file is no .keras file.
+    """
+    write_entry(path, _ENTRY, json.dumps(metadata, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def write_entry(path: str | Path, name: str, data: bytes) -> None:
+    """Store ``data`` as the entry ``name`` of the .keras file at ``path``, in place of what was stored before.
+
     The file is rewritten beside itself and renamed: interrupted, it is the old one, whole.
 
     Raises:
         ModelError: The file is no .keras file.
     """
     path = Path(path)
-    data = json.dumps(metadata, indent=2, sort_keys=True).encode() + b"\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(temporary, "w") as new:
             for entry in old.infolist():
-                if entry.filename != _ENTRY:
+                if entry.filename != name:
                     new.writestr(entry, old.read(entry))
             # A fixed date: the same training writes the same bytes.
-            new.writestr(zipfile.ZipInfo(_ENTRY), data)
+            new.writestr(zipfile.ZipInfo(name), data)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
     except (zipfile.BadZipFile, FileNotFoundError) as error:
-        raise ModelError(f"{path} cannot hold metadata", expected="a .keras file", got=str(error)) from error
+        raise ModelError(f"{path} cannot hold {name}", expected="a .keras file", got=str(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -16,8 +16,10 @@ from edgevision.converters.quantize.build import Compiled
 from edgevision.converters.quantize.fold import close_with_activation, fold, prepend_normalization
 from edgevision.converters.quantize.graph import Graph, Op
 from edgevision.converters.quantize.observe import Batch
+from edgevision.converters.quantize.quantize import Quantized
 from edgevision.converters.quantize.trace import trace_tensors
 from edgevision.converters.source_ends import Ends, refuse_image_options, settle_ends
+from edgevision.converters.trained import read_trained
 from edgevision.runtime.errors import BundleError, InputError, ModelError
 from edgevision.runtime.heads import Head
 from edgevision.runtime.manifest import Scores, from_plain, head_from_plain
@@ -40,6 +42,7 @@ class SourceModel:
         preprocessing: From a decoded image to the model's input; None when it takes no images.
         scores: What a classifier's outputs are; None of any other model.
         head: What the outputs are; None of a classifier of one label and of the task "tensors".
+        trained: The quantised model that was trained with it and is stored in its file; None without.
     """
 
     model: Any
@@ -50,6 +53,7 @@ class SourceModel:
     preprocessing: Preprocessing | None
     scores: Scores | None
     head: Head | None
+    trained: Quantized | None
 
     @property
     def task(self) -> str:
@@ -159,7 +163,8 @@ def load_source(
     if preprocessing is not None:
         prepend_normalization(graph, preprocessing)
     fold(graph)
-    return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, scores, head)
+    trained = read_trained(model, graph) if metadata else None
+    return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, scores, head, trained)
 
 
 def _traced(model: Any, name: str, ends: Ends) -> Graph:

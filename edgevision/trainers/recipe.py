@@ -43,6 +43,7 @@ class Recipe:
         label_smoothing: Share of each label that is spread over all classes, 0 <= share < 1.
         patience: Epochs without a better validation figure after which training ends; 0 never ends it early.
         validation_split: Share held out where the data has no val split, 0 <= share < 1.
+        qat: Epochs of quantisation-aware training after the others; 0 leaves quantisation to ``convert``.
         seed: Decides what is held out, the first weights, the order and the augmentation.
     """
 
@@ -68,10 +69,11 @@ class Recipe:
     label_smoothing: float = 0.0
     patience: int = 0
     validation_split: float = 0.1
+    qat: int = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("seed", 0), ("warmup", 0)):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("qat", 0), ("seed", 0), ("warmup", 0)):
             value = getattr(self, name)
             if not least <= value < float("inf"):
                 raise InputError(f"{name} is not usable", expected=f"at least {least}", got=str(value))

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import edgevision
 from edgevision.converters.metadata import write_metadata
@@ -16,15 +16,13 @@ from edgevision.runtime.spec import Preprocessing, named_preprocessing
 from edgevision.trainers.augment import Policy
 from edgevision.trainers.checkpoint import Checkpoint
 from edgevision.trainers.engine import import_keras, package_version
-from edgevision.trainers.examples import Progress
+from edgevision.trainers.examples import Progress, TrainingData
 from edgevision.trainers.families import Family, checked_options, named_family
 from edgevision.trainers.fit import Epoch, OnEpoch, fit
 from edgevision.trainers.optimizers import check_optimizer
+from edgevision.trainers.qat import train_quantized
 from edgevision.trainers.recipe import Recipe, check_fields, read_recipe, recipe_of
 from edgevision.trainers.tasks import Task, guessed_task, named_task
-
-if TYPE_CHECKING:
-    import keras
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def train(
     history = fit(task, examples, checkpoint, progress, on_epoch)
     value = history.epochs[history.best - 1].figures.get(f"val_{kind.metric}")
     provenance |= {"model": recipe.model, "best_epoch": history.best, kind.metric: value}
-    _save(built.model, path, _metadata(task, provenance))
+    _save(task, examples, path, provenance, progress)
     checkpoint.remove()
     held = 0 if examples.validation is None else len(examples.validation)
     counts = (len(examples.train), held, int(built.model.count_params()))
@@ -177,12 +175,15 @@ def _metadata(task: Task, provenance: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _save(net: keras.Model, path: Path, metadata: dict[str, Any]) -> None:
+def _save(task: Task, data: TrainingData, path: Path, provenance: dict[str, Any], progress: Progress) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp.keras")
     try:
-        net.save(temporary)
-        write_metadata(temporary, metadata)
+        task.built.model.save(temporary)
+        write_metadata(temporary, _metadata(task, provenance))
+        if task.recipe.qat:
+            found = train_quantized(temporary, task, data, task.recipe.qat, progress)
+            write_metadata(temporary, _metadata(task, {**provenance, "qat": to_plain(found)}))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

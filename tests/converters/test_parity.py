@@ -68,7 +68,15 @@ def test_top1_is_that_of_the_device() -> None:
 
 def test_everything_answers_the_same_images_in_the_same_order(exported: Exported) -> None:
     source = SourceModel(
-        exported.trained.model, exported.graph, "m", "", None, exported.preprocessing, exported.trained.scores, None
+        exported.trained.model,
+        exported.graph,
+        "m",
+        "",
+        None,
+        exported.preprocessing,
+        exported.trained.scores,
+        None,
+        None,
     )
     pixels = exported.trained.images[:11]
     path = exported.path("onnx", "int8")

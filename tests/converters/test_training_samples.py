@@ -23,7 +23,7 @@ P = Preprocessing(SIZE, SIZE)
 IMAGES, TARGETS = pictures(60)
 OTHERS, THEIR_TARGETS = pictures(24, seed=5)
 GRAPH = Graph({"image": Op("image", "Input", [], (SIZE, SIZE, 3))}, {})
-SOURCE = SourceModel(None, GRAPH, "m", "", None, P, "logits", None)
+SOURCE = SourceModel(None, GRAPH, "m", "", None, P, "logits", None, None)
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +143,7 @@ def test_named_arrays_train_alike(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", a=a, b=b)
     np.savez(tmp_path / "more.npz", a=np.concatenate([a, a[:5] + 1]), b=np.concatenate([b, b[:5] + 1]))
     groups = TensorSet(tmp_path / "c.npz", inputs)
-    source = SourceModel(None, Graph({op.name: op for op in inputs}, {}), "m", "", None, None, None, None)
+    source = SourceModel(None, Graph({op.name: op for op in inputs}, {}), "m", "", None, None, None, None, None)
     samples = Samples((), groups, groups.judgement, None, False, None)
     training = TrainingSamples(source, samples, tmp_path / "c.npz", tmp_path / "more.npz")
     assert len(groups.ranges) == 16 and len(training) == 2 * 16 + 5, "the 24 that choose and judge are not there again"

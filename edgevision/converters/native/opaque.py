@@ -100,7 +100,7 @@ def open_opaque(
         scores, source = _told(network, name, prepared, calibration)
     elif classes == 1 and scores not in ("sigmoid", "sigmoid_logits"):
         raise InputError(f"{name} has one output", expected="sigmoid or sigmoid_logits", got=scores)
-    return OpaqueModel(model, graph, name, sha256, labels, prepared, scores, None, network, reason, source)
+    return OpaqueModel(model, graph, name, sha256, labels, prepared, scores, None, None, network, reason, source)
 
 
 def _image_of(network: Network, name: str, input_size: tuple[int, int] | None) -> tuple[int, int, int]:
