@@ -17,6 +17,7 @@ from edgevision.trainers.checkpoint import Checkpoint
 from edgevision.trainers.examples import Examples, Progress, TrainingData
 from edgevision.trainers.optimizers import make_optimizer
 from edgevision.trainers.pipeline import Pipeline
+from edgevision.trainers.sparsity import Sparsifier
 from edgevision.trainers.step import Step
 from edgevision.trainers.tasks.task import Task
 
@@ -81,15 +82,18 @@ def fit(
     recipe = task.recipe
     pipeline = Pipeline(data.train, Policy(recipe.augment), task.encode, recipe.batch_size, recipe.seed)
     step = task.step(make_optimizer(recipe, len(pipeline) * recipe.epochs))
+    sparsifier = Sparsifier(step.model, recipe.sparsity, len(pipeline) * recipe.epochs) if recipe.sparsity else None
     history = History()
     if checkpoint is not None:
         history = checkpoint.restore(step.variables) or history
     while len(history.epochs) < recipe.epochs and not _is_over(history, recipe.patience):
         start = time.perf_counter_ns()
         number = len(history.epochs) + 1
-        figures = _one_pass(step, pipeline, number, recipe.epochs, progress)
+        figures = _one_pass(step, pipeline, number, recipe.epochs, progress, sparsifier)
         _judge(task, step, data.validation, figures)
         history.epochs.append(Epoch(number, (time.perf_counter_ns() - start) / 1e9, figures))
+        if sparsifier is not None and not sparsifier.is_done:
+            history.best = 0  # what is not sparse enough yet is no candidate
         _rank(task, history, step, data.validation)
         if checkpoint is not None:
             checkpoint.save(step.variables, history, number == recipe.epochs)
@@ -100,7 +104,9 @@ def fit(
     return history
 
 
-def _one_pass(step: Step, pipeline: Pipeline, number: int, epochs: int, progress: Progress) -> dict[str, float]:
+def _one_pass(
+    step: Step, pipeline: Pipeline, number: int, epochs: int, progress: Progress, sparsifier: Sparsifier | None
+) -> dict[str, float]:
     sums: dict[str, float] = {}
     seen, done = 0, (number - 1) * len(pipeline)
     for images, targets in pipeline.epoch(number):
@@ -110,6 +116,8 @@ def _one_pass(step: Step, pipeline: Pipeline, number: int, epochs: int, progress
             raise ModelError(f"the loss in epoch {number} is no number any more", got=str(figures["loss"]), cure=cure)
         count = int(images.shape[0])
         seen, done = seen + count, done + 1
+        if sparsifier is not None:
+            sparsifier(done)
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + value * count
         if progress is not None:

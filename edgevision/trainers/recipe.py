@@ -43,6 +43,10 @@ class Recipe:
         label_smoothing: Share of each label that is spread over all classes, 0 <= share < 1.
         patience: Epochs without a better validation figure after which training ends; 0 never ends it early.
         validation_split: Share held out where the data has no val split, 0 <= share < 1.
+        teacher: A .keras file or a bundle of the same classes to learn from beside the labels; "" for none.
+        teacher_share: Of the loss, that of the distance from the teacher, 0 < share < 1.
+        temperature: At which both are compared, > 0.
+        sparsity: Share of each kernel's weights that are zero in the end, 0 <= share < 1 (``sparsity``).
         qat: Epochs of quantisation-aware training after the others; 0 leaves quantisation to ``convert``.
         seed: Decides what is held out, the first weights, the order and the augmentation.
     """
@@ -69,6 +73,10 @@ class Recipe:
     label_smoothing: float = 0.0
     patience: int = 0
     validation_split: float = 0.1
+    teacher: str = ""
+    teacher_share: float = 0.5
+    temperature: float = 3.0
+    sparsity: float = 0.0
     qat: int = 0
     seed: int = 0
 
@@ -77,14 +85,15 @@ class Recipe:
             value = getattr(self, name)
             if not least <= value < float("inf"):
                 raise InputError(f"{name} is not usable", expected=f"at least {least}", got=str(value))
-        for name in ("validation_split", "label_smoothing", "momentum"):
+        for name in ("validation_split", "label_smoothing", "momentum", "teacher_share", "sparsity"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is not usable", expected="a share 0 <= x < 1", got=str(getattr(self, name)))
         for name in ("weight_decay", "gradient_clip"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is not usable", expected="a number >= 0", got=str(getattr(self, name)))
-        if not 0 < self.learning_rate < float("inf"):
-            raise InputError("learning_rate is not usable", expected="a number > 0", got=str(self.learning_rate))
+        for name in ("learning_rate", "temperature"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise InputError(f"{name} is not usable", expected="a number > 0", got=str(getattr(self, name)))
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise InputError("input_size is not usable", expected="(height, width)", got=str(self.input_size))
 

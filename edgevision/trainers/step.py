@@ -55,7 +55,12 @@ class Step:
         with tf.GradientTape() as tape:
             outputs = self.model(normalized(images, self._task.p), training=True)
             figures = self._task.loss(named(self.model, outputs), targets)
-            total = figures["loss"] + (tf.add_n(self.model.losses) if self.model.losses else 0.0)
+            total = figures["loss"]
+            if self._task.teacher is not None:
+                figures["distillation"] = self._task.teacher.loss(images, named(self.model, outputs))
+                share = self._task.recipe.teacher_share
+                total = (1 - share) * total + share * figures["distillation"]
+            total += tf.add_n(self.model.losses) if self.model.losses else 0.0
         weights = self.model.trainable_variables
         self._optimizer.apply(tape.gradient(total, weights), weights)
         return figures

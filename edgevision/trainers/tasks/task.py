@@ -17,6 +17,7 @@ from edgevision.trainers.families import Built
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.step import Step
+from edgevision.trainers.teacher import Teacher
 
 #: From uint8 images (n, H, W, C) to the network's outputs by name, n first.
 Predict = Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]
@@ -31,6 +32,7 @@ class Task(ABC):
         metric: The validation figure that tells the best epoch.
         higher: Whether more of it is better.
         defaults: What the task wants of the recipe unless told otherwise.
+        teacher: Whose answers the network learns from beside the labels; None without.
     """
 
     name: ClassVar[str]
@@ -41,6 +43,9 @@ class Task(ABC):
 
     def __init__(self, recipe: Recipe, built: Built, labels: tuple[str, ...], p: Preprocessing) -> None:
         self.recipe, self.built, self.labels, self.p = recipe, built, labels, p
+        self.teacher: Teacher | None = None
+        if recipe.teacher:
+            self.teacher = Teacher(recipe.teacher, labels, p, built.scores, recipe.temperature)
 
     @classmethod
     @abstractmethod
