@@ -89,6 +89,8 @@ def fit(
     while len(history.epochs) < recipe.epochs and not _is_over(history, recipe.patience):
         start = time.perf_counter_ns()
         number = len(history.epochs) + 1
+        if recipe.freeze:
+            step.hold(task.built.given if number <= recipe.freeze else ())
         figures = _one_pass(step, pipeline, number, recipe.epochs, progress, sparsifier)
         _judge(task, step, data.validation, figures)
         history.epochs.append(Epoch(number, (time.perf_counter_ns() - start) / 1e9, figures))
@@ -99,6 +101,8 @@ def fit(
             checkpoint.save(step.variables, history, number == recipe.epochs)
         if on_epoch is not None:
             on_epoch(history.epochs[-1])
+    if recipe.freeze:
+        step.hold(())
     if history.weights:
         step.model.set_weights(history.weights)
     return history

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from edgevision.runtime.errors import InputError
-from edgevision.trainers.engine import import_keras
+from edgevision.trainers.engine import import_keras, import_tensorflow
 from edgevision.trainers.recipe import Recipe
 
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw")
 #: "cosine" falls to 0 along half a cosine, "linear" along a line, "steps" to a tenth at 60 and at 85 % of the steps.
 SCHEDULES = ("cosine", "linear", "steps", "constant")
+
+
+#: Learning rate after ``Recipe.freeze`` epochs, as a share of the one before: weights from elsewhere change little.
+UNFROZEN = 0.1
 
 
 def check_optimizer(recipe: Recipe) -> None:
@@ -47,8 +51,37 @@ def make_optimizer(recipe: Recipe, steps: int) -> Any:
 
 
 def _schedule(recipe: Recipe, steps: int) -> Any:
-    schedules, rate = import_keras().optimizers.schedules, recipe.learning_rate
-    warm = min(round(steps * recipe.warmup / recipe.epochs), steps)
+    """The recipe's; where it freezes, its full learning rate in those epochs, then ``UNFROZEN`` of the schedule."""
+    per_epoch = steps / recipe.epochs
+    held = round(per_epoch * recipe.freeze)
+    if not held:
+        return _falling(recipe, steps, per_epoch, recipe.learning_rate)
+    if held == steps:
+        return recipe.learning_rate
+    return _staged(
+        recipe.learning_rate, held, _falling(recipe, steps - held, per_epoch, recipe.learning_rate * UNFROZEN)
+    )
+
+
+def _staged(first: float, steps: int, then: Any) -> Any:
+    """``first`` for so many steps, ``then`` a schedule, or a number, that begins at its step 0."""
+    tf, schedules = import_tensorflow(), import_keras().optimizers.schedules
+
+    class Staged(schedules.LearningRateSchedule):  # type: ignore[misc, name-defined]
+        def __call__(self, step: Any) -> Any:
+            late = tf.cast(step, tf.int64) - steps
+            following = then(tf.maximum(late, 0)) if callable(then) else then
+            return tf.where(late < 0, tf.cast(first, tf.float32), tf.cast(following, tf.float32))
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    return Staged()
+
+
+def _falling(recipe: Recipe, steps: int, per_epoch: float, rate: float) -> Any:
+    schedules = import_keras().optimizers.schedules
+    warm = min(round(per_epoch * recipe.warmup), steps)
     left = max(1, steps - warm)
     if recipe.schedule == "cosine":
         warming = {"initial_learning_rate": 0.0, "warmup_target": rate, "warmup_steps": warm} if warm else {}

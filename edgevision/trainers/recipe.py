@@ -24,6 +24,8 @@ class Recipe:
         task: One of ``tasks.TASKS``.
         model: One of ``families.FAMILIES``.
         options: The family's own settings by name, such as a width.
+        weights: What the network begins with: "" chance, "imagenet", or a file of weights or of a model.
+        freeze: Epochs, of those there are, in which only layers without such weights are trained.
         epochs: Passes over the training data.
         batch_size: Examples a step.
         input_size: (height, width) of the model's input, pixels.
@@ -54,6 +56,8 @@ class Recipe:
     task: str
     model: str
     options: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""
+    freeze: int = 0
     epochs: int = 10
     batch_size: int = 32
     input_size: tuple[int, int]
@@ -81,10 +85,14 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("patience", 0), ("qat", 0), ("seed", 0), ("warmup", 0)):
-            value = getattr(self, name)
-            if not least <= value < float("inf"):
-                raise InputError(f"{name} is not usable", expected=f"at least {least}", got=str(value))
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is not usable", expected="at least 1", got=str(getattr(self, name)))
+        for name in ("freeze", "patience", "qat", "seed", "warmup"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError(f"{name} is not usable", expected="at least 0", got=str(getattr(self, name)))
+        if self.freeze > self.epochs:
+            raise InputError("freeze is not usable", expected=f"at most {self.epochs} epochs", got=str(self.freeze))
         for name in ("validation_split", "label_smoothing", "momentum", "teacher_share", "sparsity"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is not usable", expected="a share 0 <= x < 1", got=str(getattr(self, name)))

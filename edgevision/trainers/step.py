@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgevision.runtime.preprocess import real_table
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.engine import import_keras, import_tensorflow
+from edgevision.trainers.norms import fused_norms
 
 if TYPE_CHECKING:
     from edgevision.trainers.tasks.task import Task
@@ -28,9 +29,9 @@ class Step:
         self._task, self._optimizer = task, optimizer
         self.model = task.built.model
         optimizer.build(self.model.trainable_variables)
-        tf = import_tensorflow()
-        self._update = tf.function(self._updated, reduce_retracing=True, autograph=False)
-        self._answer = tf.function(self._answered, reduce_retracing=True, autograph=False)
+        self._held: tuple[Any, ...] = ()
+        self._update = self._graph(self._updated)
+        self._answer = self._graph(self._answered)
 
     @property
     def variables(self) -> list[Any]:
@@ -46,13 +47,27 @@ class Step:
         """
         return {name: float(value) for name, value in self._update(images, dict(targets)).items()}
 
+    def hold(self, layers: Sequence[Any]) -> None:
+        """From now on these layers stay as they are, batch norms in inference mode, and all others are trained."""
+        if tuple(layers) == self._held:
+            return
+        for layer in self._held:
+            layer.trainable = True
+        for layer in layers:
+            layer.trainable = False
+        self._held = tuple(layers)
+        self._update = self._graph(self._updated)  # which weights have gradients is fixed when it is traced
+
     def predict(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """The network's outputs by name, float32."""
         return {name: np.asarray(value) for name, value in self._answer(images).items()}
 
+    def _graph(self, function: Any) -> Any:
+        return import_tensorflow().function(function, reduce_retracing=True, autograph=False)
+
     def _updated(self, images: Any, targets: dict[str, Any]) -> dict[str, Any]:
         tf = import_tensorflow()
-        with tf.GradientTape() as tape:
+        with tf.GradientTape() as tape, fused_norms(self.model):
             outputs = self.model(normalized(images, self._task.p), training=True)
             figures = self._task.loss(named(self.model, outputs), targets)
             total = figures["loss"]

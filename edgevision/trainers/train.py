@@ -23,6 +23,7 @@ from edgevision.trainers.optimizers import check_optimizer
 from edgevision.trainers.qat import train_quantized
 from edgevision.trainers.recipe import Recipe, check_fields, read_recipe, recipe_of
 from edgevision.trainers.tasks import Task, guessed_task, named_task
+from edgevision.trainers.weights import Transfer, build, check_weights
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class TrainingResult:
         images: How many examples were trained on.
         val_images: How many were held out to choose the epoch.
         parameters: Of the model.
+        transfer: What the network began with; None where that was chance.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class TrainingResult:
     images: int
     val_images: int
     parameters: int
+    transfer: Transfer | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values ready for JSON."""
@@ -92,7 +95,7 @@ def train(
             from is of another training.
         DatasetError: The data has too few classes or images, or does not fit in memory.
         ImageError: An image is damaged.
-        ModelError: The loss is no number any more.
+        ModelError: The loss is no number any more, or the file of ``weights`` cannot be read.
         MissingPackageError: Keras is not installed.
     """
     path = _checked_out(Path(out), force)
@@ -102,9 +105,11 @@ def train(
     p = _preprocessing(recipe, family)
     examples = kind.open(data, recipe, p, progress)
     recipe = kind.settle(recipe, examples, asked)
-    built = family.build(kind.shape(recipe, p), examples.labels, recipe.options)
+    built, transfer = build(family, kind.shape(recipe, p), examples.labels, recipe)
     task = kind(recipe, built, examples.labels, p)
     provenance = {"recipe": to_plain(recipe), **examples.provenance(), "versions": _versions()}
+    if transfer is not None:
+        provenance["transfer"] = to_plain(transfer)
     checkpoint = Checkpoint(path, provenance)
     if not resume:
         checkpoint.remove()
@@ -116,7 +121,7 @@ def train(
     held = 0 if examples.validation is None else len(examples.validation)
     counts = (len(examples.train), held, int(built.model.count_params()))
     labels, epochs = examples.labels, tuple(history.epochs)
-    return TrainingResult(path, recipe, labels, epochs, history.best, kind.metric, value, *counts)
+    return TrainingResult(path, recipe, labels, epochs, history.best, kind.metric, value, *counts, transfer)
 
 
 def settled(data: Any, asked: Mapping[str, Any]) -> tuple[type[Task], Family, Recipe]:
@@ -138,6 +143,7 @@ def settled(data: Any, asked: Mapping[str, Any]) -> tuple[type[Task], Family, Re
     recipe = recipe_of({**kind.defaults, **family.defaults, **asked, **named, "options": options})
     Policy(recipe.augment)
     check_optimizer(recipe)
+    check_weights(recipe, family)
     return kind, family, recipe
 
 

@@ -7,11 +7,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from edgevision.runtime.errors import InputError
-from edgevision.trainers.families import plain
+from edgevision.trainers.families import applications, attention, plain, resnet
 from edgevision.trainers.families.family import Built as Built
 from edgevision.trainers.families.family import Family as Family
 
-FAMILIES: dict[str, Family] = {family.name: family for module in (plain,) for family in module.FAMILIES}
+FAMILIES: dict[str, Family] = {
+    family.name: family for module in (plain, resnet, attention, applications) for family in module.FAMILIES
+}
 
 
 def named_family(name: str) -> Family:

@@ -20,11 +20,16 @@ class Built:
         model: float32 (batch, H, W, C), or (batch, frames, H, W, C), in; one or more named outputs.
         head: What they are, where they are not the scores of one class each.
         scores: What class scores are; None where there are none.
+        given: Layers whose weights were there before training: what ``Recipe.freeze`` keeps as it is.
     """
 
     model: keras.Model
     head: Head | None = None
     scores: Scores | None = None
+    given: tuple[keras.layers.Layer, ...] = ()
+
+
+Build = Callable[[tuple[int, ...], tuple[str, ...], Mapping[str, Any]], Built]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +45,17 @@ class Family:
         defaults: What it wants of the recipe unless told otherwise; "input_size" is always there.
         options: Its own settings and their defaults.
         channels: 3 for colour, 1 for grey; 0 for what the data has.
+        pretrained: Builds it with ImageNet weights, which want the preprocessing of ``defaults``; None where there are
+            none. Raises InputError where they are not to be had.
+        normalizes_itself: Whether it takes pixels 0..255 and begins with their normalisation.
     """
 
     name: str
     task: str
     summary: str
-    build: Callable[[tuple[int, ...], tuple[str, ...], Mapping[str, Any]], Built]
+    build: Build
     defaults: Mapping[str, Any]
     options: Mapping[str, Any] = field(default_factory=dict)
     channels: int = 3
+    pretrained: Build | None = None
+    normalizes_itself: bool = False

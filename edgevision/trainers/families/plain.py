@@ -123,6 +123,17 @@ NETWORKS: dict[str, Network] = {
             batch_norm=True,
         ),
         Network(
+            "cnn-224",
+            "Large colour images, nearly all parameters in one dense layer: to compare with, not to deploy",
+            224,
+            224,
+            3,
+            (32, 64, 128),
+            3,
+            512,
+            "probabilities",
+        ),
+        Network(
             "cnn-folder",
             "Image folders, turned and moved in training",
             32,
