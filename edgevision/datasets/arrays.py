@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets.dataset import UNDIVIDED, Entry
-from edgevision.datasets.stores import ArrayStore
+from edgevision.datasets.stores import ArrayStore, Store
 from edgevision.runtime.errors import DatasetError
 
 #: Array names of (images, labels), by split; the first pair of a split that is there is taken.
@@ -24,10 +24,12 @@ _NAMES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 _EXPECTED = "arrays images and labels (or train_images, train_labels, test_images, ...)"
 
-Parts = dict[str, tuple[ArrayStore, tuple[Entry, ...]]]
+Splits = Mapping[str, tuple[Store, tuple[Entry, ...]]]
+#: Class names, whether the data names them, and store and entries of each split.
+Found = tuple[tuple[str, ...], bool, Splits]
 
 
-def read_npz(path: Path, labels_needed: bool) -> tuple[tuple[str, ...], bool, Parts]:
+def read_npz(path: Path, labels_needed: bool) -> Found:
     """Class names, whether the file names them, and store and entries of each split.
 
     Images are uint8 (N, H, W) or (N, H, W, 1|3), labels integers (N,) or (N, 1) from 0; optional
@@ -54,13 +56,13 @@ def assemble(
     where: str,
     splits: Mapping[str, tuple[NDArray[Any], NDArray[Any] | None]],
     names: NDArray[Any] | tuple[str, ...] | None,
-) -> tuple[tuple[str, ...], bool, Parts]:
+) -> Found:
     """Checked stores and entries from plain arrays; the names default to "0", "1", ...
 
     Raises:
         DatasetError: Shapes, dtypes, counts or label values are not usable.
     """
-    parts: Parts = {}
+    parts: dict[str, tuple[Store, tuple[Entry, ...]]] = {}
     most = -1
     for split, (images, labels) in splits.items():
         _check_images(where, images)

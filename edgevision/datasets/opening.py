@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
 from pathlib import Path
 
-from edgevision.datasets.arrays import read_npz
-from edgevision.datasets.dataset import Dataset, Entry
+from edgevision.datasets.arrays import Found, read_npz
+from edgevision.datasets.dataset import Dataset
 from edgevision.datasets.folders import is_tree, list_images
+from edgevision.datasets.idx import is_idx, read_idx
 from edgevision.datasets.layout import labelled, unlabelled
-from edgevision.datasets.named import NAMED
+from edgevision.datasets.named import KERAS, NAMED, named_reader
 from edgevision.datasets.splits import choose_split
-from edgevision.datasets.stores import Store
 from edgevision.runtime.errors import DatasetError
 
 DataSource = str | Path
-
-
-@dataclass(frozen=True)
-class _Found:
-    where: str
-    labels: tuple[str, ...]
-    named: bool
-    splits: dict[str, tuple[Store, tuple[Entry, ...]]]
 
 
 def open_dataset(data: DataSource, split: str | None = None, *, prefer: str = "test") -> Dataset:
@@ -30,16 +22,17 @@ def open_dataset(data: DataSource, split: str | None = None, *, prefer: str = "t
 
     Args:
         data: A folder or .zip of CLASS/IMAGE (train/, val/, test/ may lie on top, and one folder may wrap
-            it all), an .npz (images, labels; see ``datasets.arrays``), "digits" or "cifar10".
+            it all), an .npz (images, labels; see ``datasets.arrays``), MNIST's idx files (a folder or .zip of them, or
+            one file of images), "digits", "cifar10", "keras:NAME" (``named.KERAS``) or "tfds:NAME".
         split: The split to open. None: the only one, else the one that ``prefer`` leads to.
         prefer: "test" takes test, else val, else train; "train" takes train and nothing else.
 
     Raises:
         DatasetError: Nothing usable there; no such split; labels missing. Damaged images inside show
             when they are decoded.
-        MissingPackageError: The package that brings "digits" or "cifar10" is not installed.
+        MissingPackageError: The package that brings the data set of that name is not installed.
     """
-    return _chosen(_find(data, labels=True), split, prefer)
+    return _chosen(str(data), _find(data, labels=True), split, prefer)
 
 
 def open_images(data: DataSource, split: str | None = None, *, prefer: str = "train") -> Dataset:
@@ -50,41 +43,39 @@ def open_images(data: DataSource, split: str | None = None, *, prefer: str = "tr
 
     Raises:
         DatasetError: No images there, or no such split.
-        MissingPackageError: The package that brings "digits" or "cifar10" is not installed.
+        MissingPackageError: The package that brings the data set of that name is not installed.
     """
-    return _chosen(_find(data, labels=False), split, prefer)
+    opened = _chosen(str(data), _find(data, labels=False), split, prefer)
+    bare = tuple(entry._replace(label=None) for entry in opened.entries)
+    return dataclasses.replace(opened, labels=(), entries=bare, named=True)
 
 
-def _find(data: DataSource, labels: bool) -> _Found:
-    if isinstance(data, str) and data in NAMED:
-        names, named, splits = NAMED[data]()
-        return _Found(data, names, named, dict(splits)) if labels else _without_labels(data, dict(splits))
+def _find(data: DataSource, labels: bool) -> Found:
+    reader = named_reader(data) if isinstance(data, str) else None
+    if reader is not None:
+        return reader()
     path = Path(data)
     if path.is_file() and path.suffix.lower() == ".npz":
-        names, named, splits = read_npz(path, labels)
-        return _Found(str(data), names, named, dict(splits))
+        return read_npz(path, labels)
+    if path.is_file() and is_idx(path.name):
+        return read_idx(path, labels)
     if not is_tree(path):
+        names = (*NAMED, *(f"keras:{name}" for name in KERAS), "tfds:NAME")
         raise DatasetError(
             f"{data} is no data set",
-            expected="a folder, a .zip, an .npz, " + " or ".join(f"'{name}'" for name in NAMED),
+            expected="a folder, a .zip, an .npz, idx files, " + " or ".join(names),
             got="a file of another kind" if path.exists() else "nothing at that path",
             cure="check the path",
         )
     listing, store = list_images(path)
-    names, entries = labelled(listing) if labels else ((), unlabelled(listing))
-    return _Found(str(data), names, True, {split: (store, found) for split, found in entries.items()})
+    if not listing.images and list_images(path, is_idx)[0].images:
+        return read_idx(path, labels)
+    classes, entries = labelled(listing) if labels else ((), unlabelled(listing))
+    return classes, True, {split: (store, found) for split, found in entries.items()}
 
 
-def _without_labels(where: str, splits: dict[str, tuple[Store, tuple[Entry, ...]]]) -> _Found:
-    bare = {
-        split: (store, tuple(entry._replace(label=None) for entry in entries))
-        for split, (store, entries) in splits.items()
-    }
-    return _Found(where, (), True, bare)
-
-
-def _chosen(found: _Found, split: str | None, prefer: str) -> Dataset:
-    splits = tuple(found.splits)
-    name = choose_split(found.where, splits, split, prefer)
-    store, entries = found.splits[name]
-    return Dataset(found.labels, name, splits, entries, store, found.named)
+def _chosen(where: str, found: Found, split: str | None, prefer: str) -> Dataset:
+    labels, named, parts = found
+    name = choose_split(where, tuple(parts), split, prefer)
+    store, entries = parts[name]
+    return Dataset(labels, name, tuple(parts), entries, store, named)

@@ -1,4 +1,4 @@
-"""Where images are read from: a folder, a zip file that stays packed, an array. All are thread-safe."""
+"""Where images are read from: a folder, a zip file that stays packed, an array, memory. All are thread-safe."""
 
 from __future__ import annotations
 
@@ -52,6 +52,17 @@ class ArrayStore(Store):
         image: NDArray[np.uint8] = self._images[index]
         image.flags.writeable = False
         return image
+
+
+class BytesStore(Store):
+    """Encoded images held in memory."""
+
+    def __init__(self, images: tuple[bytes, ...]) -> None:
+        self._images = images
+
+    def read(self, index: int) -> bytes:
+        """Bytes of image ``index``."""
+        return self._images[index]
 
 
 class ZipStore(Store):

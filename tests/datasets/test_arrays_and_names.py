@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import builtins
 import sys
 import types
 from collections.abc import Callable
@@ -109,7 +108,7 @@ def test_nothing_there_and_other_files(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nothing at that path"):
         open_dataset(tmp_path / "gone")
     (tmp_path / "model.txt").write_text("x")
-    with pytest.raises(DatasetError, match=r"expected a folder, a \.zip, an \.npz, 'digits' or 'cifar10'"):
+    with pytest.raises(DatasetError, match=r"expected a folder, a \.zip, an \.npz, idx files, digits or cifar10"):
         open_dataset(tmp_path / "model.txt")
 
 
@@ -136,30 +135,32 @@ def test_a_folder_called_digits_needs_a_path(tmp_path: Path, monkeypatch: pytest
         open_dataset("./digits")
 
 
-@pytest.mark.parametrize(("name", "package"), [("digits", "sklearn"), ("cifar10", "keras")])
-def test_a_missing_package_names_the_install_line(monkeypatch: pytest.MonkeyPatch, name: str, package: str) -> None:
-    real = builtins.__import__
-
-    def absent(wanted: str, *args: object, **kwargs: object) -> object:
-        if wanted.partition(".")[0] == package:
-            raise ModuleNotFoundError(f"No module named {package!r}")
-        return real(wanted, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+@pytest.mark.parametrize(("name", "module"), [("digits", "sklearn.datasets"), ("keras:mnist", "keras.datasets")])
+def test_a_missing_package_names_the_install_line(monkeypatch: pytest.MonkeyPatch, name: str, module: str) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingPackageError, match=r"pip install 'edgevision\["):
         open_dataset(name)
 
 
-def test_cifar10_by_the_download_of_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "first", "classes"),
+    [("cifar10", "airplane", 10), ("keras:cifar10", "airplane", 10), ("keras:cifar100", "apple", 100)],
+)
+def test_what_keras_downloads(monkeypatch: pytest.MonkeyPatch, name: str, first: str, classes: int) -> None:
     # The download itself is Keras'; what is ours is what becomes of its arrays and of its failure.
     source = types.SimpleNamespace(load_data=lambda: ((np.zeros((9, 32, 32, 3), np.uint8), np.arange(9)[:, None]),) * 2)
-    monkeypatch.setitem(sys.modules, "keras.datasets", types.SimpleNamespace(cifar10=source))
-    data = open_dataset("cifar10")
-    assert data.labels[0] == "airplane" and len(data.labels) == 10 and data.splits == ("train", "test")
+    monkeypatch.setitem(sys.modules, "keras.datasets", types.SimpleNamespace(**{name.removeprefix("keras:"): source}))
+    data = open_dataset(name)
+    assert data.labels[0] == first and len(data.labels) == classes and data.splits == ("train", "test")
 
     def fail() -> None:
         raise Exception("URL fetch failure")
 
     source.load_data = fail
-    with pytest.raises(DatasetError, match="could not be downloaded: got URL fetch failure"):
-        open_dataset("cifar10")
+    with pytest.raises(DatasetError, match=r"could not be downloaded: got URL fetch failure; .*copy ~/\.keras"):
+        open_dataset(name)
+
+
+def test_what_keras_does_not_have() -> None:
+    with pytest.raises(DatasetError, match=r"no such data set of images: expected mnist or .*, got 'imdb'"):
+        open_dataset("keras:imdb")
