@@ -105,6 +105,7 @@ def fit(
         step.hold(())
     if history.weights:
         step.model.set_weights(history.weights)
+    task.finish(step.predict, data)
     return history
 
 

@@ -50,8 +50,10 @@ class LabelledImages(Examples):
         return self._data.content_hash()
 
 
-def load_pixels(data: Dataset, p: Preprocessing, progress: Progress = None) -> NDArray[np.uint8]:
-    """All images, uint8 (images, height, width, channels) in ``p.color`` order.
+def load_pixels(
+    data: Dataset, p: Preprocessing, progress: Progress = None, sizes: list[tuple[int, int]] | None = None
+) -> NDArray[np.uint8]:
+    """All images, uint8 (images, height, width, channels) in ``p.color`` order; (height, width) before to ``sizes``.
 
     Raises:
         DatasetError: They would not fit in memory.
@@ -68,7 +70,10 @@ def load_pixels(data: Dataset, p: Preprocessing, progress: Progress = None) -> N
         )
     pixels = np.empty(shape, np.uint8)
     for index, sample in enumerate(data):
-        pixels[index] = resize(sample.decode(), p)
+        image = sample.decode()
+        pixels[index] = resize(image, p)
+        if sizes is not None:
+            sizes.append((image.shape[0], image.shape[1]))
         if progress is not None:
             progress("read images", index + 1, len(data))
     return pixels

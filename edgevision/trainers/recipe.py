@@ -42,6 +42,7 @@ class Recipe:
         schedule: One of ``optimizers.SCHEDULES``.
         warmup: Epochs in which the learning rate rises from 0.
         loss: One of the task's losses.
+        box_loss: Of detectors, one of ``detection.losses.BOX_LOSSES``.
         label_smoothing: Share of each label that is spread over all classes, 0 <= share < 1.
         patience: Epochs without a better validation figure after which training ends; 0 never ends it early.
         validation_split: Share held out where the data has no val split, 0 <= share < 1.
@@ -74,6 +75,7 @@ class Recipe:
     schedule: str = "cosine"
     warmup: float = 0.0
     loss: str = "cross-entropy"
+    box_loss: str = "giou"
     label_smoothing: float = 0.0
     patience: int = 0
     validation_split: float = 0.1

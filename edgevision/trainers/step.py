@@ -27,7 +27,7 @@ class Step:
 
     def __init__(self, task: Task, optimizer: Any) -> None:
         self._task, self._optimizer = task, optimizer
-        self.model = task.built.model
+        self.model = task.built.model if task.built.trained is None else task.built.trained
         optimizer.build(self.model.trainable_variables)
         self._held: tuple[Any, ...] = ()
         self._update = self._graph(self._updated)

@@ -8,12 +8,12 @@ from typing import Any
 
 from edgevision.runtime.errors import InputError
 from edgevision.trainers.families import applications, attention, plain, resnet
+from edgevision.trainers.families.detection import fcos, rcnn, ssd
 from edgevision.trainers.families.family import Built as Built
 from edgevision.trainers.families.family import Family as Family
 
-FAMILIES: dict[str, Family] = {
-    family.name: family for module in (plain, resnet, attention, applications) for family in module.FAMILIES
-}
+_MODULES = (plain, resnet, attention, applications, fcos, rcnn, ssd)
+FAMILIES: dict[str, Family] = {family.name: family for module in _MODULES for family in module.FAMILIES}
 
 
 def named_family(name: str) -> Family:

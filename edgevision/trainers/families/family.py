@@ -21,12 +21,14 @@ class Built:
         head: What they are, where they are not the scores of one class each.
         scores: What class scores are; None where there are none.
         given: Layers whose weights were there before training: what ``Recipe.freeze`` keeps as it is.
+        trained: The same weights with further outputs that only the loss sees; None is ``model``.
     """
 
     model: keras.Model
     head: Head | None = None
     scores: Scores | None = None
     given: tuple[keras.layers.Layer, ...] = ()
+    trained: keras.Model | None = None
 
 
 Build = Callable[[tuple[int, ...], tuple[str, ...], Mapping[str, Any]], Built]

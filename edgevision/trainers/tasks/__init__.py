@@ -7,11 +7,12 @@ from typing import Any
 
 from edgevision.runtime.errors import InputError
 from edgevision.trainers.tasks.classification import Classification
+from edgevision.trainers.tasks.detection import Detection
 from edgevision.trainers.tasks.task import Predict as Predict
 from edgevision.trainers.tasks.task import Task as Task
 
 #: In the order in which they are asked whether data is theirs.
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Classification,)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Detection, Classification)}
 
 
 def named_task(name: str) -> type[Task]:

@@ -89,6 +89,10 @@ class Task(ABC):
     def judge(self, predict: Predict, examples: Examples) -> dict[str, float]:
         """Figures on validation examples by name; ``metric`` is one of them."""
 
+    def finish(self, predict: Predict, data: TrainingData) -> None:
+        """After training, with the weights that are kept: chooses what is chosen on data, such as thresholds."""
+        return
+
     def step(self, optimizer: Any) -> Step:
         """What trains the network batch by batch."""
         return Step(self, optimizer)
