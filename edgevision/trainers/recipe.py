@@ -49,6 +49,7 @@ class Recipe:
         teacher: A .keras file or a bundle of the same classes to learn from beside the labels; "" for none.
         teacher_share: Of the loss, that of the distance from the teacher, 0 < share < 1.
         temperature: At which both are compared, > 0.
+        keep_channels: Share of the channels that stay of the network in ``weights``, 0 < share <= 1 (``narrowing``).
         sparsity: Share of each kernel's weights that are zero in the end, 0 <= share < 1 (``sparsity``).
         qat: Epochs of quantisation-aware training after the others; 0 leaves quantisation to ``convert``.
         seed: Decides what is held out, the first weights, the order and the augmentation.
@@ -83,6 +84,7 @@ class Recipe:
     teacher_share: float = 0.5
     temperature: float = 3.0
     sparsity: float = 0.0
+    keep_channels: float = 1.0
     qat: int = 0
     seed: int = 0
 
@@ -101,6 +103,9 @@ class Recipe:
         for name in ("weight_decay", "gradient_clip"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is not usable", expected="a number >= 0", got=str(getattr(self, name)))
+        if not 0 < self.keep_channels <= 1:
+            got = str(self.keep_channels)
+            raise InputError("keep_channels is not usable", expected="a share 0 < x <= 1", got=got)
         for name in ("learning_rate", "temperature"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is not usable", expected="a number > 0", got=str(getattr(self, name)))

@@ -15,6 +15,7 @@ from edgevision.converters.files import content_hash, read_model
 from edgevision.converters.metadata import read_metadata
 from edgevision.runtime.errors import InputError, ModelError
 from edgevision.trainers.families import Built, Family
+from edgevision.trainers.narrowing import narrowed
 from edgevision.trainers.recipe import Recipe
 
 IMAGENET = "imagenet"
@@ -50,6 +51,9 @@ def check_weights(recipe: Recipe, family: Family) -> None:
     if recipe.weights == IMAGENET and family.pretrained is None:
         cure = "give --weights FILE with weights of your own, or leave --weights out"
         raise InputError(f"there are no {IMAGENET} weights of {family.name}", cure=cure)
+    if recipe.keep_channels < 1 and recipe.weights in ("", IMAGENET):
+        cure = "train it first, then give --weights FILE"
+        raise InputError("there are no channels to choose from", expected="a trained network", got="none", cure=cure)
     if recipe.freeze and not recipe.weights:
         cure = f"give --weights FILE or --weights {IMAGENET}"
         raise InputError("there is nothing to freeze", expected="weights to begin with", got="none", cure=cure)
@@ -61,7 +65,8 @@ def build(
     """The network with its first weights, and what it has of them from elsewhere.
 
     Raises:
-        InputError: The input does not suit the network, the weights are not to be had, or no layer of them fits.
+        InputError: The input does not suit the network, the weights are not to be had, no layer of them fits, or it
+            cannot be made narrower.
         ModelError: The file of weights cannot be read.
     """
     if recipe.weights == IMAGENET and family.pretrained is not None:
@@ -79,6 +84,11 @@ def build(
         got = "other shapes everywhere"
         raise InputError(f"no layer of {family.name} can have its weights from {recipe.weights}", got=got)
     transfer = Transfer(recipe.weights, digest, len(given), len(layers))
+    if recipe.keep_channels < 1:
+        if len(given) < len(layers) or built.trained is not None:
+            got = f"weights of {len(given)} of {len(layers)} layers"
+            raise InputError("keep_channels is not usable", expected="--weights FILE of a trained network", got=got)
+        return dataclasses.replace(built, model=narrowed(built.model, recipe.keep_channels)), transfer
     # Where all of them were there before, the last one is what is trained first.
     return dataclasses.replace(built, given=tuple(given if len(given) < len(layers) else given[:-1])), transfer
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 
+from edgevision.datasets import Dataset
 from edgevision.runtime.errors import InputError
 from edgevision.trainers.narrowing import narrowed
+from edgevision.trainers.train import train
 
 L = keras.layers
 IMAGES = np.random.default_rng(0).normal(size=(3, 16, 16, 3)).astype(np.float32)
@@ -72,3 +75,14 @@ def test_a_model_that_keeps_all_is_refused() -> None:
     image = keras.Input((16, 16, 3))
     with pytest.raises(InputError, match="cannot become narrower"):
         narrowed(keras.Model(image, L.Conv2D(32, 3)(image)), 0.5)
+
+
+def test_a_trained_network_is_trained_on_with_fewer_channels(few: Dataset, tmp_path: Path) -> None:
+    for options in ({"keep_channels": 0.5}, {"keep_channels": 0.5, "weights": "imagenet"}):
+        with pytest.raises(InputError, match="no channels to choose from|no imagenet weights"):
+            train(few, tmp_path / "n.keras", **options)
+    train(few, tmp_path / "m.keras", epochs=1)
+    found = train(few, tmp_path / "n.keras", epochs=1, weights=str(tmp_path / "m.keras"), keep_channels=0.5)
+    model = keras.saving.load_model(tmp_path / "n.keras")
+    assert [int(layer.kernel.shape[-1]) for layer in model.layers if layer.weights] == [16, 32, 32, 32, 10]
+    assert found.parameters == model.count_params() < 122_570 / 3
