@@ -184,12 +184,17 @@ def _figures(
     progress: Progress | None,
 ) -> dict[str, Any]:
     found, _ = measure_figures(bundle, names, judge, **where, progress=progress)
+    kind = next(iter(found.values()))
     return {
-        "metric": next(iter(found.values())).headline,
+        "metric": kind.headline,
+        "unit": kind.unit,
+        "higher_is_better": kind.is_better > 0,
         "data": name,
         "split": judge.split,
+        "sha256": judge.content_hash(),
         "artifacts": {artifact: figures.to_dict() for artifact, figures in found.items()},
         "comparisons": [each.to_dict() for each in compare_precisions(found)],
+        "resamples": {artifact: figures.resamples for artifact, figures in found.items()},
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from edgevision.benchmarks.report.change import Change, changes, same_data
 from edgevision.benchmarks.report.comparison import ReportComparison, Row, Side
 from edgevision.benchmarks.report.differences import (
     Difference,
@@ -12,11 +13,13 @@ from edgevision.benchmarks.report.differences import (
     model_differences,
     other_differences,
 )
-from edgevision.benchmarks.report.findings import accuracies, intervals_ms, median_ms
+from edgevision.benchmarks.report.findings import intervals_ms, median_ms
 from edgevision.benchmarks.report.model import Measured, Report
+from edgevision.benchmarks.report.reading import read
 from edgevision.benchmarks.report.trust import machine_doubts, trust
 from edgevision.benchmarks.report.verdicts import SAME, verdict
-from edgevision.benchmarks.statistics import Estimate, paired_interval
+from edgevision.benchmarks.report.words import header
+from edgevision.benchmarks.statistics import Estimate
 from edgevision.runtime.errors import InputError
 
 Source = Report | str | Path
@@ -54,7 +57,7 @@ def compare(
     _refuse("machines", hosts, allow_different_host, "host")
     _refuse("models", models, allow_different_model, "model")
     pairs = _pairs(before, after)
-    accuracy = _accuracy_changes(before, after, confidence=1 - 0.05 / len(pairs))
+    accuracy = changes(before, after, confidence=1 - 0.05 / len(pairs))
     names = [{run.artifact: None for run in report.artifacts} for report in (before, after)]
     return ReportComparison(
         old=(before.bundle, before.created),
@@ -69,7 +72,7 @@ def compare(
         hosts=hosts,
         models=models,
         others=other_differences(before, after),
-        notes=_notes(before, after, bool(accuracy)),
+        notes=_notes(before, after, list(accuracy.values())),
     )
 
 
@@ -79,18 +82,7 @@ def opened(source: Source) -> Report:
     Raises:
         InputError: The file is missing, is no report, or a newer edgevision wrote it; the message names it.
     """
-    if isinstance(source, Report):
-        return source
-    path = Path(source)
-    try:
-        return Report.from_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read", got=error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: the report is not JSON", got="bytes that are no text") from error
-    except InputError as error:
-        words = {"expected": error.expected, "got": error.got, "cure": error.cure}
-        raise InputError(f"{path}: {error.problem}", **words) from error
+    return source if isinstance(source, Report) else read(source, Report.from_json)
 
 
 def device(report: Report) -> str:
@@ -136,7 +128,7 @@ def _row(
     new: tuple[Report, Measured],
     rows: int,
     max_regression: float,
-    accuracy: tuple[Estimate, int] | None,
+    accuracy: Change | None,
 ) -> Row:
     sides = _side(*old), _side(*new)
     found = verdict(new[1], old[1], rows=rows, together=False)
@@ -150,60 +142,61 @@ def _row(
         new=sides[1],
         ratio=found.ratio,
         verdict=word if trusted else "not to be trusted",
-        accuracy=accuracy[0] if accuracy else None,
-        images=accuracy[1] if accuracy else 0,
+        accuracy=accuracy,
         regressions=_regressions(found.ratio if trusted else None, max(SAME, max_regression), accuracy),
     )
 
 
-def _regressions(ratio: Estimate | None, limit: float, accuracy: tuple[Estimate, int] | None) -> tuple[str, ...]:
+def _regressions(ratio: Estimate | None, limit: float, accuracy: Change | None) -> tuple[str, ...]:
     """What got worse for certain: the whole interval lies beyond what is allowed."""
     found = []
     if ratio is not None and ratio.low > 1 + limit:
         found.append(f"slower by more than {100 * limit:g} %")
-    if accuracy is not None and accuracy[0].high < 0:
-        found.append(f"accuracy down by {abs(accuracy[0].value):.1f} points")
+    if accuracy is not None and accuracy.is_worse:
+        found.append(accuracy.moved())
     return tuple(found)
 
 
 def _side(report: Report, run: Measured) -> Side:
-    known = accuracies(report.accuracy).get(run.artifact)
     return Side(
         median_ms=median_ms(run),
         interval=intervals_ms(run).get("p50"),
         trust=trust(report, run),
         size_bytes=run.size_bytes,
         peak_bytes=run.peak_bytes,
-        top1=None if known is None else known.top1,
     )
 
 
-def _is_paired(old: Report, new: Report) -> bool:
-    """Whether both saw the same labelled images: the hash of their content says so, and the labels as they came."""
-    a, b = old.accuracy, new.accuracy
-    return a is not None and b is not None and bool(a.sha256) and a.sha256 == b.sha256 and a.truth == b.truth
-
-
-def _accuracy_changes(old: Report, new: Report, confidence: float) -> dict[str, tuple[Estimate, int]]:
-    if not _is_paired(old, new):
-        return {}
-    before, after = accuracies(old.accuracy), accuracies(new.accuracy)
-    return {
-        name: (paired_interval(before[name].correct, after[name].correct, confidence), after[name].n)
-        for name in after
-        if name in before
-    }
-
-
-def _notes(old: Report, new: Report, paired: bool) -> tuple[str, ...]:
+def _notes(old: Report, new: Report, moved: Sequence[Change]) -> tuple[str, ...]:
     sides = (("old", old), ("new", new))
     found = [f"The {which} report: {reason}" for which, report in sides for reason in machine_doubts(report)]
     found += [f"The {which} report is a quick look." for which, report in sides if report.protocol.get("quick")]
-    missing = [which for which, report in sides if report.accuracy is None]
+    return (*found, *_notes_on_accuracy(old, new, moved))
+
+
+def _notes_on_accuracy(old: Report, new: Report, moved: Sequence[Change]) -> list[str]:
+    """Why accuracy was not compared, or how."""
+    known = {which: bool(report.accuracy or report.figures) for which, report in (("old", old), ("new", new))}
+    missing = [which for which, is_known in known.items() if not is_known]
     if len(missing) == 2:
-        found.append("Accuracy was not compared: neither report has predictions on labelled images.")
-    elif missing:
-        found.append(f"Accuracy was not compared: the {missing[0]} report has no predictions on labelled images.")
-    elif not paired:
-        found.append("Accuracy was not compared: the reports saw other images (the hashes of their content differ).")
-    return tuple(found)
+        return ["Accuracy was not compared: neither report has predictions on labelled images."]
+    if missing:
+        return [f"Accuracy was not compared: the {missing[0]} report has no predictions on labelled images."]
+    if not same_data(old, new):
+        return ["Accuracy was not compared: the reports saw other images (the hashes of their content differ)."]
+    found = []
+    if any(change.kind == "unpaired" for change in moved):
+        found.append(
+            f"{_first(moved)} was compared as if on different images, from the reports' own intervals: one of them "
+            "holds no resamples to pair. The interval is too wide rather than too narrow."
+        )
+    if any(change.kind == "none" for change in moved):
+        found.append(
+            f"{_first(moved)} has no interval where the reports hold none: such a change may be chance, and is no "
+            "regression."
+        )
+    return found
+
+
+def _first(moved: Sequence[Change]) -> str:
+    return header(moved[0].name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from edgevision.runtime.files import below_root, text
@@ -50,7 +51,7 @@ def own_cpu_s() -> float:
     return taken.user + taken.system + taken.children_user + taken.children_system
 
 
-def grown(before: dict[str, Any], after: dict[str, Any], key: str) -> float | None:
+def grown(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> float | None:
     """By how much a counter of ``machine_state`` grew; None where one of the two does not say."""
     first, second = before.get(key), after.get(key)
     return None if first is None or second is None else float(second - first)

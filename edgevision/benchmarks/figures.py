@@ -16,6 +16,8 @@ from edgevision.benchmarks.metrics.bootstrap import percentile_interval, resampl
 from edgevision.benchmarks.statistics import Estimate
 
 AnyFigures = TypeVar("AnyFigures", bound="Figures")
+#: Decimals of resamples in reports; one image of 100,000 moves a share by ten times as much.
+_DIGITS = 6
 
 
 class Figures(ABC):
@@ -58,6 +60,11 @@ class Figures(ABC):
         """What else differs from the reference, as plain values."""
         return {}
 
+    @property
+    def resamples(self) -> list[float | None]:
+        """``value`` in each bootstrap resample of the images; empty where the interval is none of a bootstrap."""
+        return []
+
 
 class Resampled(Figures):
     """Figures whose intervals come from a bootstrap over images."""
@@ -75,6 +82,11 @@ class Resampled(Figures):
     def spread(self) -> NDArray[np.float64]:
         """``value`` in each resample, float64 (repeats,); resample by resample the same images for every artifact."""
         return np.array([self.resampled(counts) for counts in resamples(self.units)], np.float64)
+
+    @property
+    def resamples(self) -> list[float | None]:
+        """``spread`` with the digits that matter, for JSON: from it other runs on the same images can be paired."""
+        return [plain(round(float(value), _DIGITS)) for value in self.spread]
 
     @property
     def interval95(self) -> tuple[float, float]:

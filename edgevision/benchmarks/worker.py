@@ -70,8 +70,8 @@ class Worker:
         self._predictor, self._sources = predictor, list(sources)
         kept = 0
         for i, path in enumerate(sources):
-            if _holds_arrays(path) and (kept := kept + os.stat(path).st_size) <= _KEPT:  # noqa: PTH116 - as below
-                self._sources[i] = _arrays(path)
+            if holds_arrays(path) and (kept := kept + os.stat(path).st_size) <= _KEPT:  # noqa: PTH116 - as below
+                self._sources[i] = read_source(path)
         return self._run(0)
 
     def warm_up(self, least_runs: int, least_s: float) -> dict[str, Any]:
@@ -110,8 +110,8 @@ class Worker:
         """One prediction, step by step as a call makes it: nanoseconds of decode, preprocess, infer, postprocess."""
         predictor, clock = self._predictor, self._clock
         source = self._sources[index % len(self._sources)]
-        if isinstance(source, str) and _holds_arrays(source):
-            source = _arrays(source)
+        if isinstance(source, str):
+            source = read_source(source)
         if isinstance(source, dict):  # the model's own inputs: there is nothing to decode
             return self._run_arrays(source)
         form = predictor.form
@@ -145,11 +145,15 @@ class Worker:
                 raise
 
 
-def _holds_arrays(path: str) -> bool:
+def holds_arrays(path: str) -> bool:
+    """Whether ``sources.lay_out`` wrote arrays there; else it is an encoded image."""
     return path.endswith((".npy", ".npz"))
 
 
-def _arrays(path: str) -> Any:
+def read_source(path: str) -> Any:
+    """What a predictor takes: of an encoded image its path, else the array or the named arrays."""
+    if not holds_arrays(path):
+        return path
     import numpy as np
 
     found = np.load(path, allow_pickle=False)

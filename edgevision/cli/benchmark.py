@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,10 @@ def command(
         raise click.UsageError("Missing argument 'NAME.edge', or --grid.")
     from edgevision.benchmarks.benchmark import benchmark
 
+    targets = [Path(target) for target in (out, html) if target is not None]
     if scenario not in (None, "single-stream"):
         _refuse(
             "single-stream",
-            html=html,
             runs=runs,
             min_time=min_time,
             processes=processes,
@@ -89,10 +89,9 @@ def command(
             no_images=no_images or None,
         )
         asked = {"threads": threads, "seconds": seconds, "rate": rate}
-        _play(bundle, str(scenario), data, out, asked, force=force, as_json=as_json)
+        _play(bundle, str(scenario), data, targets, asked, force=force, as_json=as_json)
         return 0
     _refuse("the other scenarios", rate=rate, seconds=seconds)
-    targets = [Path(target) for target in (out, html) if target is not None]
     check_reports(targets, force)
     with results() as stdout:
         with Progress() as progress:
@@ -115,11 +114,17 @@ def _refuse(where: str, **options: Any) -> None:
 
 
 def _play(
-    bundle: str, scenario: str, data: str | None, out: str | None, asked: dict[str, Any], *, force: bool, as_json: bool
+    bundle: str,
+    scenario: str,
+    data: str | None,
+    targets: Sequence[Path],
+    asked: dict[str, Any],
+    *,
+    force: bool,
+    as_json: bool,
 ) -> None:
     from edgevision.benchmarks.scenarios.run import benchmark_scenario
 
-    targets = [] if out is None else [Path(out)]
     check_reports(targets, force)
     with results() as stdout:
         with Progress() as progress:
@@ -127,7 +132,7 @@ def _play(
         for target in targets:
             report.write(target, force=force)
         if as_json:
-            stdout.json(json.loads(report.to_json()))
+            stdout.json(report.to_dict())
         else:
             stdout.text(report.to_text())
 

@@ -16,17 +16,18 @@ from edgevision.cli.options import check_reports, force_option, json_option
 @force_option
 @json_option
 def command(reports: tuple[str, ...], out: str | None, force: bool, as_json: bool) -> None:
-    """Show what 'edgevision benchmark --out' wrote: one report whole, of several a table of models and devices.
+    """Show what 'edgevision benchmark --out' wrote: one report whole, a scenario's too, of several a table.
 
-    In the table the fastest artifact of each model on each device is marked.
+    The table is of models and devices; the fastest artifact of each model on each device is marked.
     """
-    from edgevision.benchmarks.compare import opened
     from edgevision.benchmarks.report.many import report_table
+    from edgevision.benchmarks.report.reading import read
+    from edgevision.benchmarks.scenarios.report import any_report
 
     targets = [Path(out)] if out is not None else []
     check_reports(targets, force)
     with results() as stdout:
-        found = opened(reports[0]) if len(reports) == 1 else report_table(reports)
+        found = read(reports[0], any_report) if len(reports) == 1 else report_table(reports)
         for target in targets:
             found.write(target, force=force)
         if as_json:

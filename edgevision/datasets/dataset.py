@@ -116,6 +116,14 @@ class Dataset:
             raise DatasetError("an index is outside the data", expected=f"0..{len(self) - 1}", got=str(wrong[0]))
         return dataclasses.replace(self, entries=tuple(self.entries[index] for index in chosen))
 
+    def image_hashes(self) -> list[str]:
+        """Hex sha256 of every image's bytes, in their order.
+
+        Raises:
+            ImageError: An image can no longer be read.
+        """
+        return [_digest(sample) for sample in self]
+
     def content_hash(self) -> str:
         """Hex sha256 of the labels and of every image's bytes.
 

@@ -94,8 +94,12 @@ def test_accuracy_is_paired_where_the_images_are_the_same() -> None:
     old, new = pair(1.0)
     worse = compare(dataclasses.replace(old, accuracy=_answers(30)), dataclasses.replace(new, accuracy=_answers(60)))
     row = next(row for row in worse.rows if row.artifact == "int8.onnx")
-    assert row.accuracy is not None and row.accuracy.value == pytest.approx(-3.0) and row.accuracy.high < 0
-    assert row.images == 1000 and row.regressions == ("accuracy down by 3.0 points",) and worse.regressed
+    assert row.accuracy is not None and row.accuracy.value == pytest.approx(-3.0) and row.accuracy.is_worse
+    assert (
+        (row.accuracy.n, row.accuracy.kind) == (1000, "paired")
+        and row.regressions == ("accuracy down by 3.0 points",)
+        and worse.regressed
+    )
     few = compare(dataclasses.replace(old, accuracy=_answers(30)), dataclasses.replace(new, accuracy=_answers(33)))
     assert not few.regressed and "No change of accuracy can be shown" in few.headline()
 

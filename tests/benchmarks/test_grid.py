@@ -80,7 +80,7 @@ def test_a_failed_cell_is_recorded_the_rest_done_and_the_cell_tried_again(six: d
     assert json.loads(failure.read_text())["error"]["got"] == "an odd model"
     assert (
         "failed: the engine refused: got an odd model" in found.to_text()
-        and "5 of 6 cells measured, 1 failed" in found.headline()
+        and "5 of 6 cells measured, 1 failed" in found.title()
     )
     well = Fake()
     assert not benchmark_grid(six, tmp_path / "out", measure=well).failed

@@ -20,11 +20,15 @@ from edgevision.benchmarks.report.model import (
     ProcessRecord,
     Report,
 )
+from edgevision.benchmarks.scenarios.report import Played, ScenarioReport
 from tests.benchmarks.test_report import measured, report
+from tests.scenario_reports import scenario_report
 
 TEXT = (Path(__file__).parents[2] / "docs" / "report-schema.md").read_text(encoding="utf-8")
 TYPES: dict[str, Any] = {"text": str, "int": int, "number": (int, float), "bool": bool, "list": list, "object": dict}
-RECORDS: tuple[type[Any], ...] = (Report, Measured, ProcessRecord, AccuracyRecord, Flip, Protocol)
+RECORDS: tuple[type[Any], ...] = (
+    *(Report, Measured, ProcessRecord, AccuracyRecord, Flip, Protocol, ScenarioReport, Played),
+)
 
 
 def documented(heading: str) -> dict[str, str]:
@@ -70,3 +74,16 @@ def test_a_report_holds_what_is_documented() -> None:
     check("Protocol", plain["protocol"])
     check("State of the machine", machine_state())
     assert Report.from_json(made.to_json()) == made
+
+
+def test_a_scenario_holds_what_is_documented() -> None:
+    plain = json.loads(scenario_report("sustained").to_json())
+    check("ScenarioReport", plain)
+    check("Played", plain["played"][0])
+    text = TEXT.split("## Played")[1]
+    (reply,) = plain["played"][0]["replies"]
+    named = {*plain["options"], *reply, *reply["phases"], *reply["found"]["states"][0]}
+    assert all(f"`{name}`" in TEXT.split("# The JSON of a scenario")[1] for name in named), named
+    for scenario in ("offline", "rate", "sustained", "concurrency"):
+        found = scenario_report(scenario).played[0].found
+        assert all(f"`{name}`" in text for name in (found if isinstance(found, dict) else found[0]))

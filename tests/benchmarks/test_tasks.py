@@ -11,13 +11,17 @@ import pytest
 from PIL import Image
 
 import edgevision
+from edgevision.benchmarks.compare import compare
+from edgevision.benchmarks.judges import open_judge
 from edgevision.benchmarks.report import Report
 from edgevision.benchmarks.verify import verify
+from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.heads.detection import YoloHead
 from edgevision.runtime.heads.embedding import EmbeddingHead
 from edgevision.runtime.heads.maps import ImageHead
 from tests.benchmarks.test_report import report as report_of
+from tests.benchmarks.test_schema import check, documented
 from tests.constant import bundle_of
 
 
@@ -63,6 +67,14 @@ def test_labelled_boxes_are_in_the_report(tmp_path: Path) -> None:
     assert report.images["distinct"] == 2 and report.summary_rows()[0]["accuracy"].startswith("100.0 %")
     again = Report.from_json(report.to_json())
     assert again.figures == report.figures
+    assert set(report.figures) == set(documented("Figures"))
+    check("Figures", report.figures)
+    judge = open_judge(Bundle.open(bundle).manifest, folder)
+    assert report.figures["sha256"] == judge.content_hash()
+    assert set(map(tuple, report.figures["resamples"].values())) == {(1.0,) * 1000}
+    for row in compare(report, again).rows:
+        change = row.accuracy
+        assert change is not None and (change.value, change.low, change.high, change.kind) == (0, 0, 0, "paired")
 
 
 def test_a_change_of_the_tasks_metric_is_said() -> None:

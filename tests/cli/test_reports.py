@@ -166,10 +166,17 @@ def test_doctor_survives_what_an_engine_does(code: str, problem: str) -> None:
 
 def test_benchmark_plays_a_scenario(run: Run, bundle: Path, tmp_path: Path) -> None:
     words = ["benchmark", bundle, "--scenario", "rate", "--rate", 200, "--seconds", 0.2]
-    outcome = run(*words, "--out", tmp_path / "a.json")
+    page, later = tmp_path / "a.html", tmp_path / "b.html"
+    outcome = run(*words, "--out", tmp_path / "a.json", "--html", page)
     assert outcome.code == 0 and "Frames at a fixed rate" in outcome.out and (tmp_path / "a.json").is_file()
-    for wrong in (["--runs", 5], ["--html", "a.html"], ["--quick"], ["--min-time", 1]):
+    for wrong in (["--runs", 5], ["--quick"], ["--min-time", 1]):
         outcome = run(*words, *wrong)
         assert outcome.code == 2 and f"{wrong[0]} is for single-stream" in outcome.err
     outcome = run("benchmark", bundle, "--rate", 5)
     assert outcome.code == 2 and "other scenarios" in outcome.err
+    assert "How old the results are" in page.read_text() and run(*words, "--html", page).code == 1
+    assert run("report", tmp_path / "a.json", "--out", later).code == 0 and "How old the results" in later.read_text()
+    assert json.loads(run("report", tmp_path / "a.json", "--json").out)["scenario"] == "rate"
+    for several in ("compare", "report"):
+        refused = run(several, tmp_path / "a.json", tmp_path / "a.json")
+        assert refused.code == 1 and "a.json: the report is one of a scenario" in refused.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edgevision.benchmarks.grid.plan import Cell, LeftOut
 from edgevision.benchmarks.report import words
 from edgevision.benchmarks.report.comparison import median_words
+from edgevision.benchmarks.report.document import Document, listed_notes
 from edgevision.benchmarks.report.findings import intervals_ms, latency, median_ms, qualities
 from edgevision.benchmarks.report.model import Report
 from edgevision.benchmarks.report.tables import text_table
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 
 
 @dataclass(frozen=True)
-class GridResult:
+class GridResult(Document):
     """The cells of a grid.
 
     Attributes:
@@ -63,8 +63,8 @@ class GridResult:
         """The reports of the others."""
         return tuple(each.report for each in self.outcomes if each.report is not None)
 
-    def headline(self) -> str:
-        """How many cells there are, and which is fastest of each bundle."""
+    def title(self) -> str:
+        """How many cells there are, and how many of them failed."""
         done = len(self.outcomes) - len(self.failed)
         return f"{done} of {words.count(len(self.outcomes), 'cell')} measured, {len(self.failed)} failed"
 
@@ -91,46 +91,33 @@ class GridResult:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            "headline": self.headline(),
+            "headline": self.title(),
             "cells": [_plain(each) for each in self.outcomes],
             "left_out": [item._asdict() for item in self.left_out],
         }
 
-    def to_text(self) -> str:
-        """For the terminal."""
-        return self._document(markdown=False)
-
-    def to_markdown(self) -> str:
-        """A Markdown document."""
-        return self._document(markdown=True)
+    def sections(self, *, markdown: bool) -> list[tuple[str, str]]:
+        """See ``Document.sections``."""
+        return [("", text_table(self.table_rows(), markdown=markdown)), ("", listed_notes(self.notes()))]
 
     def to_html(self) -> str:
-        """One self-contained HTML page.
-
-        Raises:
-            MissingPackageError: Jinja2 is not installed (extra ``report``).
-        """
+        """See ``Document.to_html``."""
         from edgevision.benchmarks.report.many_html import table_page
 
         table = self.table_rows()
         rows = [[_cell(key, text) for key, text in row.items()] for row in table]
         measured = sorted(report.created for report in self.reports)
         eyebrow = f"Grid · {measured[0][:10]} to {measured[-1][:10]}" if measured else "Grid"
-        columns = [key if key.startswith("p") and key[1:].isdigit() else key.capitalize() for key in table[0]]
+        columns = [words.header(key) for key in table[0]]
         lead = "One row per cell, the fastest of each model first. Brackets hold 95 % intervals."
-        return table_page(self.headline(), eyebrow, lead, columns, rows, self.notes())
+        return table_page(self.title(), eyebrow, lead, columns, rows, self.notes())
 
     def write_index(self, store: Store) -> None:
         """Writes index.json, index.md and, where jinja2 is installed, index.html."""
-        store.write_index("index.json", json.dumps(self.to_dict(), indent=2) + "\n")
+        store.write_index("index.json", self.to_json())
         store.write_index("index.md", self.to_markdown())
         if find_spec("jinja2") is not None:
             store.write_index("index.html", self.to_html())
-
-    def _document(self, *, markdown: bool) -> str:
-        parts = [f"# {self.headline()}" if markdown else self.headline()]
-        parts.append(text_table(self.table_rows(), markdown=markdown))
-        return "\n\n".join([*parts, "\n".join(f"- {note}" for note in self.notes())]) + "\n"
 
 
 #: Columns that name a cell, and those of its figures.

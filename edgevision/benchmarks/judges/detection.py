@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +134,13 @@ class BoxJudge(ImageSamples):
         size = self._data.truths[index].size
         check_size(self.name(index), pixels.shape[:2], size or pixels.shape[:2], "annotation")
         return pixels
+
+    def truths(self) -> Iterable[bytes]:
+        """See ``Judge.truths``."""
+        for truth in self._data.truths:
+            yield b"".join(
+                np.asarray(each).tobytes() for each in (truth.xyxy, truth.class_ids, truth.ignored, truth.crowd)
+            )
 
     def add(self, index: int, results: Mapping[str, Any]) -> None:
         """See ``Judge.add``."""

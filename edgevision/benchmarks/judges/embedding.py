@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -116,6 +116,10 @@ class PairJudge(ImageSamples):
         """See ``Judge.open``."""
         assert isinstance(manifest.head, EmbeddingHead), "refused when the manifest was made"
         return cls(open_pairs(data, split, prefer="test"), manifest.head.threshold)
+
+    def truths(self) -> Iterable[bytes]:
+        """See ``Judge.truths``."""
+        return self._data.pairs.tobytes(), self._data.same.tobytes()
 
     def add(self, index: int, results: Mapping[str, Any]) -> None:
         """See ``Judge.add``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -100,6 +100,12 @@ class ImageJudge(Judge):
         """See ``Judge.read``: pixels, arrays by name, or the seed of a latent."""
         sample = self._samples[index]
         return sample.decode() if isinstance(sample, Sample) else sample
+
+    def truths(self) -> Iterable[bytes]:
+        """See ``Judge.truths``: images are judged by those of another artifact; latents are what they are made of."""
+        if isinstance(self._samples, LatentDataset):
+            yield str(len(self._samples)).encode()
+            yield from (array.tobytes() for array in (self._samples.arrays or {}).values())
 
     def add(self, index: int, results: Mapping[str, Any]) -> None:
         """See ``Judge.add``: int8 is compared with float32 of its own format where there is one."""

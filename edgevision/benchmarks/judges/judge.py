@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,6 +65,21 @@ class Judge(ABC):
     def options(self) -> dict[str, Any]:
         """Options of ``load`` that artifacts are opened with."""
         return {}
+
+    def truths(self) -> Iterable[bytes]:
+        """What samples are judged by, in their order."""
+        return ()
+
+    def content_hash(self) -> str:
+        """Hex sha256 of all images and of what they are judged by, in their order: of the same, two runs are paired.
+
+        Raises:
+            ImageError: An image can no longer be read.
+        """
+        digest = hashlib.sha256("".join([] if self.images is None else self.images.image_hashes()).encode())
+        for truth in self.truths():
+            digest.update(hashlib.sha256(truth).digest())
+        return digest.hexdigest()
 
 
 class ImageSamples(Judge):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -110,6 +110,10 @@ class TagJudge(ImageSamples):
     def open(cls, manifest: Manifest, data: str | Path, split: str | None) -> TagJudge:
         """See ``Judge.open``."""
         return cls(open_tags(data, split, prefer="test").aligned_to(manifest.labels))
+
+    def truths(self) -> Iterable[bytes]:
+        """See ``Judge.truths``."""
+        return (self._data.present.tobytes(),)
 
     def add(self, index: int, results: Mapping[str, Any]) -> None:
         """See ``Judge.add``."""

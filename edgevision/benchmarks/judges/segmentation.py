@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -99,6 +99,10 @@ class PixelJudge(ImageSamples):
         self._mask = self._data.mask(index)
         check_size(self.name(index), pixels.shape[:2], self._mask.shape, "mask")
         return pixels
+
+    def truths(self) -> Iterable[bytes]:
+        """See ``Judge.truths``."""
+        return "".join(self._data.masks.image_hashes()).encode(), self._data.order.tobytes()
 
     def add(self, index: int, results: Mapping[str, Any]) -> None:
         """See ``Judge.add``; the sample is the last that was read."""

@@ -23,13 +23,14 @@ def resamples(n: int, repeats: int = REPEATS, seed: int = 0) -> Iterator[NDArray
         yield np.bincount(random.randint(0, n, n), minlength=n).astype(np.int64)
 
 
-def percentile_interval(value: float, spread: NDArray[np.float64]) -> Estimate:
-    """``value`` between the 2.5 % and 97.5 % quantiles of its resamples, but for those that are NaN (nothing to find).
+def percentile_interval(value: float, spread: NDArray[np.float64], confidence: float = 0.95) -> Estimate:
+    """``value`` between the outer quantiles of its resamples, but for those that are NaN (nothing to find).
 
     Args:
         value: From all images.
         spread: float64 (repeats,), from each resample.
+        confidence: Of the interval, 0..1.
     """
-    known = spread[~np.isnan(spread)]
-    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (value, value)
+    known, tail = spread[~np.isnan(spread)], (1 - confidence) / 2
+    low, high = np.quantile(known, [tail, 1 - tail]) if known.size else (value, value)
     return Estimate(value, float(low), float(high))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevision.benchmarks.report import words
 from edgevision.benchmarks.report.findings import latency, median_ms, ranked, stage_medians_ms
@@ -96,29 +97,33 @@ def stage_picture(report: Report) -> list[dict[str, Any]]:
     return rows
 
 
+def histogram(values: NDArray[np.float64], axis: Axis) -> list[dict[str, float]]:
+    """Bars 40 pixels high at most along an axis: "x" and "width" in percent, "height"; what is beyond is left out."""
+    edges = np.geomspace(axis.low, axis.high, _BINS + 1) if axis.log else np.linspace(axis.low, axis.high, _BINS + 1)
+    counts, _ = np.histogram(values, edges)
+    return [
+        {"x": across(i / _BINS), "width": round((RIGHT - LEFT) / _BINS, 3), "height": round(40 * share, 2)}
+        for i, share in enumerate(counts / max(1, counts.max()))
+        if share > 0
+    ]
+
+
 def distribution_picture(report: Report) -> dict[str, Any]:
     """A histogram of the runs per artifact, all on one axis; the slowest one in twenty runs may lie beyond it."""
     runs = ranked(report)
     low = min(float(run.total_ms.min()) for run in runs)
     high = max(float(np.quantile(run.total_ms, 0.95)) for run in runs)
     axis = Axis.around(low, high)
-    edges = np.geomspace(axis.low, axis.high, _BINS + 1) if axis.log else np.linspace(axis.low, axis.high, _BINS + 1)
     rows = []
     for run in runs:
-        counts, _ = np.histogram(run.total_ms, edges)
         beyond = int((run.total_ms > axis.high).sum())
-        bars = [
-            {"x": across(i / _BINS), "width": round((RIGHT - LEFT) / _BINS, 3), "height": round(40 * share, 2)}
-            for i, share in enumerate(counts / max(1, counts.max()))
-            if share > 0
-        ]
         marks = {name: across(axis.at(value)) for name, value in latency(run).items() if value < axis.high}
         supported = ", ".join(f"{name} {words.milliseconds(value)}" for name, value in latency(run).items())
         rows.append(
             {
                 "name": run.artifact,
                 "format": run.format,
-                "bars": bars,
+                "bars": histogram(run.total_ms, axis),
                 "marks": marks,
                 "text": f"{run.runs} runs, {supported or 'too few for percentiles'}"
                 + (f"; {beyond} beyond the picture" if beyond else ""),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from edgevision.benchmarks.report import words
+from edgevision.benchmarks.report.change import Change
 from edgevision.benchmarks.report.differences import Difference
+from edgevision.benchmarks.report.document import Document, listed_notes
 from edgevision.benchmarks.report.tables import text_table
 from edgevision.benchmarks.report.trust import Trust
 from edgevision.benchmarks.report.verdicts import SAME
-from edgevision.benchmarks.report.writing import write
 from edgevision.benchmarks.statistics import Estimate
 from edgevision.runtime.manifest import to_plain
 
@@ -27,7 +26,6 @@ class Side:
         trust: How far it is to be trusted.
         size_bytes: All files of the artifact.
         peak_bytes: Most memory its process held.
-        top1: Accuracy 0..1 on the report's data; None when it was not measured.
     """
 
     median_ms: float
@@ -35,7 +33,6 @@ class Side:
     trust: Trust
     size_bytes: int
     peak_bytes: int
-    top1: float | None
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,8 @@ class Row:
         new: As it is.
         ratio: New latency as a multiple of the old one; the intervals of all rows hold together at 95 %.
         verdict: "faster", "slower", "indistinguishable", "too few runs", or "not to be trusted".
-        accuracy: Points gained on the same images, with an interval like that of ``ratio``; None without such images.
-        images: How many they were.
+        accuracy: How the task's figure changed on the same images, with an interval like that of ``ratio``; None
+            without such images.
         regressions: Why the row is a regression; empty when it is none.
     """
 
@@ -62,13 +59,12 @@ class Row:
     new: Side
     ratio: Estimate | None
     verdict: str
-    accuracy: Estimate | None
-    images: int
+    accuracy: Change | None
     regressions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class ReportComparison:
+class ReportComparison(Document):
     """Two reports, artifact by artifact.
 
     Attributes:
@@ -123,14 +119,24 @@ class ReportComparison:
         return f"Latency of {what}: {', '.join(told)}."
 
     def _accuracies(self) -> str:
-        known = [row for row in self.rows if row.accuracy is not None]
+        known = [(row.artifact, row.accuracy) for row in self.rows if row.accuracy is not None]
         if not known:
             return "Accuracy was not compared."
-        moved = [row for row in known if row.accuracy and not row.accuracy.low <= 0 <= row.accuracy.high]
+        moved = [(name, change) for name, change in known if change.is_shown]
         if not moved:
-            return f"No change of accuracy can be shown on {known[0].images} images."
-        shown = [f"{row.artifact} {words.points(row.accuracy.value)} points" for row in moved if row.accuracy]
-        return f"Accuracy changed: {', '.join(shown)}."
+            return f"No change of {self.metric} can be shown on {known[0][1].judged}."
+        shown = [f"{name} {words.points(change.value)} {change.unit}" for name, change in moved]
+        return f"{words.header(self.metric)} changed: {', '.join(shown)}."
+
+    @property
+    def metric(self) -> str:
+        """What accuracy is measured by, as people call it."""
+        return next((row.accuracy.name for row in self.rows if row.accuracy is not None), "accuracy")
+
+    @property
+    def unit(self) -> str:
+        """What changes of it are in."""
+        return next((row.accuracy.unit for row in self.rows if row.accuracy is not None), "points")
 
     def table_rows(self) -> list[dict[str, str]]:
         """One row per artifact: column name -> text; for ``text_table``."""
@@ -141,7 +147,7 @@ class ReportComparison:
                 "new": latency(row.new),
                 "new / old": words.ratio(row.ratio) if row.ratio else words.DASH,
                 "verdict": row.verdict + (", REGRESSION" if row.regressions else ""),
-                "accuracy": accuracy(row),
+                self.metric: words.DASH if row.accuracy is None else row.accuracy.shown(),
                 "size": change(row.old.size_bytes, row.new.size_bytes),
                 "memory": change(row.old.peak_bytes, row.new.peak_bytes),
             }
@@ -169,56 +175,26 @@ class ReportComparison:
         """Plain values for JSON."""
         return {**to_plain(self), "regressed": self.regressed, "headline": self.headline()}
 
-    def to_json(self) -> str:
-        """JSON text."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-
-    def to_text(self) -> str:
-        """For the terminal."""
-        return self._document(markdown=False)
-
-    def to_markdown(self) -> str:
-        """A Markdown document."""
-        return self._document(markdown=True)
-
     def to_html(self) -> str:
-        """One self-contained HTML page.
-
-        Raises:
-            MissingPackageError: Jinja2 is not installed (extra ``report``).
-        """
+        """See ``Document.to_html``."""
         from edgevision.benchmarks.report.comparison_html import render_comparison
 
         return render_comparison(self)
-
-    def write(self, path: str | Path, *, force: bool = True) -> Path:
-        """Writes JSON, Markdown or HTML, by the suffix of ``path``: .json, .md, .html.
-
-        Raises:
-            InputError: Another suffix.
-            OutputExistsError: ``path`` exists and ``force`` is False.
-        """
-        writers = {".json": self.to_json, ".md": self.to_markdown, ".html": self.to_html}
-        return write(path, writers, force=force)
 
     def title(self) -> str:
         """Which reports these are."""
         names = self.new[0] if self.old[0] == self.new[0] else f"{self.old[0]} with {self.new[0]}"
         return f"Comparison of {names}"
 
-    def _document(self, *, markdown: bool) -> str:
-        sections = [
+    def sections(self, *, markdown: bool) -> list[tuple[str, str]]:
+        """See ``Document.sections``."""
+        return [
+            ("", self.headline()),
             ("", text_table(self.table_rows(), markdown=markdown)),
             ("What else is not the same", text_table(self.difference_rows(), markdown=markdown)),
-            ("Notes", "\n".join(f"- {note}" for note in self.all_notes())),
+            ("Notes", listed_notes(self.all_notes())),
             ("", f"Old: {self.old[1]}. New: {self.new[1]}. On {self.device}. {method(self)}"),
         ]
-        parts = [f"# {self.title()}" if markdown else self.title(), self.headline()]
-        for heading, body in sections:
-            if body:
-                parts += [f"## {heading}" if markdown else heading] if heading else []
-                parts.append(body)
-        return "\n\n".join(parts) + "\n"
 
 
 #: In the order in which they are told.
@@ -239,14 +215,6 @@ def median_words(median_ms: float, interval: Estimate | None) -> str:
     return f"{shown} ({interval.low:.{digits}f}{words.DASH}{interval.high:.{digits}f})"
 
 
-def accuracy(row: Row) -> str:
-    """Change in points with its interval: "-0.3 (-0.9 to +0.3)"; a dash when it is unknown."""
-    if row.accuracy is None:
-        return words.DASH
-    value, low, high = row.accuracy
-    return f"{words.points(value)} ({words.span(low, high)})"
-
-
 def change(old: int, new: int) -> str:
     """Bytes as they are, and how that differs from before: "56 MB (+3 %)"."""
     percent = 100 * (new - old) / old if old else 0.0
@@ -256,8 +224,9 @@ def change(old: int, new: int) -> str:
 
 def method(found: ReportComparison) -> str:
     """How the verdicts come about."""
+    rows = words.count(len(found.rows), "row")
+    limit = 100 * max(SAME, found.max_regression)
     return (
-        f"Slower and faster: the interval of the ratio, widened for {len(found.rows)} "
-        f"{'row' if len(found.rows) == 1 else 'rows'}, lies beyond {100 * SAME:g} %. A regression: it lies beyond "
-        f"{100 * max(SAME, found.max_regression):g} %, or the interval of the accuracy lies below 0."
+        f"Slower and faster: the interval of the ratio, widened for {rows}, lies beyond {100 * SAME:g} %. A "
+        f"regression: it lies beyond {limit:g} %, or the interval of the {found.metric} lies on the worse side of 0."
     )

@@ -10,14 +10,14 @@ from edgevision.benchmarks.report.comparison import ReportComparison
 from edgevision.benchmarks.report.html import fill
 from edgevision.benchmarks.report.verdicts import SAME
 
-#: Names of the table's columns as people read them.
+#: Names of the table's columns as people read them; that of accuracy is by what it is measured.
 _HEADERS = {
     "artifact": "Artifact",
     "old": "Old",
     "new": "New",
     "new / old": "New / old",
     "verdict": "Verdict",
-    "accuracy": "Accuracy, points",
+    "accuracy": "",
     "size": "Size",
     "memory": "Peak memory",
 }
@@ -33,7 +33,7 @@ def render_comparison(found: ReportComparison) -> str:
         "found": found,
         "verdict": found.verdict(),
         "tiles": _tiles(found),
-        "headers": _HEADERS,
+        "headers": _headers(found),
         "rows": list(zip(found.rows, found.table_rows())),
         "picture": _picture(found),
         "differences": found.difference_rows(),
@@ -44,13 +44,19 @@ def render_comparison(found: ReportComparison) -> str:
     return fill("comparison.html.j2", content)
 
 
+def _headers(found: ReportComparison) -> dict[str, str]:
+    """Names of the table's columns as people read them."""
+    named = f"{words.header(found.metric)}, {found.unit}"
+    return {(found.metric if key == "accuracy" else key): name or named for key, name in _HEADERS.items()}
+
+
 def _tiles(found: ReportComparison) -> list[dict[str, str]]:
     """Three figures with a sentence each: regressions, the largest change of latency, accuracy."""
     bad = [row for row in found.rows if row.regressions]
     told = [(row, row.ratio) for row in found.rows if row.ratio and row.verdict in ("slower", "faster")]
     largest = max(told, key=lambda pair: max(pair[1].value, 1 / pair[1].value), default=None)
     accuracy = [row.accuracy for row in found.rows if row.accuracy is not None]
-    worst = min(accuracy, key=lambda change: change.value, default=None)
+    worst = min(accuracy, key=lambda change: change.gain, default=None)
     return [
         {
             "name": "Regressions",
@@ -67,10 +73,10 @@ def _tiles(found: ReportComparison) -> list[dict[str, str]]:
             else "No artifact can be told to be faster or slower.",
         },
         {
-            "name": "Accuracy",
-            "value": f"{words.points(worst.value)} points" if worst else words.DASH,
+            "name": words.header(found.metric),
+            "value": f"{words.points(worst.value)} {worst.unit}" if worst else words.DASH,
             "state": "",
-            "text": f"The largest loss; interval {words.span(worst.low, worst.high)} points."
+            "text": f"{'The largest loss' if worst.gain < 0 else 'No loss'}: {worst.shown()} {worst.unit}."
             if worst
             else "Not compared: the reports hold no predictions on the same images.",
         },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def sustained_picture(report: Report) -> dict[str, Any] | None:
     runs = {run.artifact: run for run in ranked(report)}
     return {
         "rows": [_row(runs[name], found, axis) for name, found in known.items()],
-        "ticks": [{"y": _down(axis, value), "text": f"{value:g}{words.TIMES}"} for value in axis.ticks()],
+        "ticks": [{"y": down(axis, value), "text": f"{value:g}{words.TIMES}"} for value in axis.ticks()],
     }
 
 
@@ -55,22 +56,24 @@ def curve(run: Measured) -> Floats | None:
 
 def _row(run: Measured, values: Floats, axis: Axis) -> dict[str, Any]:
     across = np.linspace(0, WIDTH, values.shape[1])
-    low, line, high = ([(x, _down(axis, y)) for x, y in zip(across, row)] for row in values)
+    low, line, high = ([(x, down(axis, y)) for x, y in zip(across, row)] for row in values)
     tenth = max(1, run.runs // 10)
     first, last = float(np.median(run.total_ms[:tenth])), float(np.median(run.total_ms[-tenth:]))
     change = f"{words.points(100 * (last / first - 1))} %" if first else words.DASH
     return {
         "name": run.artifact,
         "format": run.format,
-        "line": _path(line),
-        "band": f"{_path(high)}L{_path(low[::-1])[1:]}z",
+        "line": path(line),
+        "band": f"{path(high)}L{path(low[::-1])[1:]}z",
         "text": f"first tenth {words.milliseconds(first)}, last tenth {words.milliseconds(last)} ({change})",
     }
 
 
-def _down(axis: Axis, value: float) -> float:
-    return round(HEIGHT * (1 - axis.at(min(max(value, axis.low), axis.high))), 1)
+def down(axis: Axis, value: float, height: float = HEIGHT) -> float:
+    """Where a value lies below the upper edge; what is beyond the axis at its end."""
+    return round(height * (1 - axis.at(min(max(value, axis.low), axis.high))), 1)
 
 
-def _path(points: list[tuple[float, float]]) -> str:
+def path(points: Sequence[tuple[float, float]]) -> str:
+    """An open line through points (x, y) as SVG."""
     return "M" + "L".join(f"{x:.0f} {y:g}" for x, y in points)

@@ -62,7 +62,7 @@ def fill(template: str, content: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["tight"] = _tight
+    environment.filters |= {"tight": _tight, "headed": words.header}
     script = (Path(__file__).parent / "table.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment.globals |= {"script": script, "script_hash": f"sha256-{digest}"}

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from edgevision.benchmarks.compare import Source, device, opened
 from edgevision.benchmarks.report import words
 from edgevision.benchmarks.report.differences import host_differences, model_differences
+from edgevision.benchmarks.report.document import Document, listed_notes
 from edgevision.benchmarks.report.findings import intervals_ms, median_ms
 from edgevision.benchmarks.report.model import Measured, Report
 from edgevision.benchmarks.report.tables import text_table
 from edgevision.benchmarks.report.trust import Trust, machine_doubts, trust
 from edgevision.benchmarks.report.verdicts import verdict
-from edgevision.benchmarks.report.writing import write
 from edgevision.benchmarks.statistics import Estimate
 from edgevision.runtime.errors import InputError
 from edgevision.runtime.manifest import to_plain
@@ -62,7 +60,7 @@ class _Run(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ReportTable:
+class ReportTable(Document):
     """Median latencies of several reports.
 
     Attributes:
@@ -75,7 +73,7 @@ class ReportTable:
     entries: tuple[Entry, ...]
     notes: tuple[str, ...]
 
-    def headline(self) -> str:
+    def title(self) -> str:
         """What the table holds."""
         models = len({entry.model for entry in self.entries})
         rows = len({(entry.model, entry.artifact) for entry in self.entries})
@@ -118,46 +116,21 @@ class ReportTable:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"headline": self.headline(), **to_plain(self)}
-
-    def to_json(self) -> str:
-        """JSON text."""
-        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
-
-    def to_text(self) -> str:
-        """For the terminal."""
-        return self._document(markdown=False)
-
-    def to_markdown(self) -> str:
-        """A Markdown document."""
-        return self._document(markdown=True)
+        return {"headline": self.title(), **to_plain(self)}
 
     def to_html(self) -> str:
-        """One self-contained HTML page.
-
-        Raises:
-            MissingPackageError: Jinja2 is not installed (extra ``report``).
-        """
+        """See ``Document.to_html``."""
         from edgevision.benchmarks.report.many_html import render_many
 
         return render_many(self)
 
-    def write(self, path: str | Path, *, force: bool = True) -> Path:
-        """Writes JSON, Markdown or HTML, by the suffix of ``path``: .json, .md, .html.
-
-        Raises:
-            InputError: Another suffix.
-            OutputExistsError: ``path`` exists and ``force`` is False.
-        """
-        writers = {".json": self.to_json, ".md": self.to_markdown, ".html": self.to_html}
-        return write(path, writers, force=force)
-
-    def _document(self, *, markdown: bool) -> str:
-        mark = "bold" if markdown else "*"
-        notes = "\n".join(f"- {note}" for note in self.all_notes())
-        parts = [f"# {self.headline()}" if markdown else self.headline()]
-        parts += [text_table(self.table_rows(markdown=markdown), markdown=markdown), f"{mark}: {self.legend()}"]
-        return "\n\n".join([*parts, *([notes] if notes else [])]) + "\n"
+    def sections(self, *, markdown: bool) -> list[tuple[str, str]]:
+        """See ``Document.sections``."""
+        return [
+            ("", text_table(self.table_rows(markdown=markdown), markdown=markdown)),
+            ("", f"{'bold' if markdown else '*'}: {self.legend()}"),
+            ("", listed_notes(self.all_notes())),
+        ]
 
 
 def report_table(sources: Sequence[Source]) -> ReportTable:

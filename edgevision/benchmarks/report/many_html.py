@@ -24,7 +24,7 @@ def render_many(table: ReportTable) -> str:
     measured = sorted(entry.created for entry in table.entries)
     eyebrow = f"{words.count(len(table.entries), 'measurement')} · {measured[0][:10]} to {measured[-1][:10]}"
     columns = ["Model", "Artifact", *table.devices]
-    return table_page(table.headline(), eyebrow, f"Marked is {table.legend()}", columns, rows, table.all_notes())
+    return table_page(table.title(), eyebrow, f"Marked is {table.legend()}", columns, rows, table.all_notes())
 
 
 def table_page(

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.benchmarks.report.writing import write
+from edgevision.benchmarks.report.document import Document
 from edgevision.benchmarks.resampling import resampled
 from edgevision.runtime.errors import BundleError, InputError
 from edgevision.runtime.manifest import Agreement, Gate, from_plain, to_plain
@@ -211,7 +210,7 @@ class AccuracyRecord:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Document):
     """One benchmark of one bundle on one machine. No absolute path and no image name is in it.
 
     Attributes:
@@ -238,6 +237,8 @@ class Report:
         figures: Accuracy on labelled data of a task without single classes: ``metric``, ``data``, ``split``,
             ``artifacts`` (name -> figures) and ``comparisons``, as ``edgevision.evaluate`` has them; else empty.
     """
+
+    raw: ClassVar[bool] = True
 
     bundle: str
     created: str
@@ -267,13 +268,9 @@ class Report:
 
         return {**to_plain(self), "summary": summary(self)}
 
-    def to_json(self) -> str:
-        """JSON text; ``from_json`` reads it back. "summary" is for other programs and not read back."""
-        return json.dumps(self.to_dict(), separators=(",", ":"), sort_keys=True) + "\n"
-
     @classmethod
     def from_json(cls, text: str) -> Report:
-        """The report that ``to_json`` wrote.
+        """The report that ``to_json`` wrote; "summary" is for other programs and not read back.
 
         Raises:
             InputError: It is no report, or a newer edgevision wrote it.
@@ -285,6 +282,13 @@ class Report:
             raise InputError("the report is not JSON", got=str(error), cure=cure) from error
         if not isinstance(plain, dict):
             raise InputError("the report is not usable", expected="a JSON object", got=type(plain).__name__, cure=cure)
+        if "scenario" in plain:
+            raise InputError(
+                "the report is one of a scenario",
+                expected="one of single predictions",
+                got=str(plain["scenario"]),
+                cure="show it alone with 'edgevision report', or measure without --scenario",
+            )
         version = plain.get("schema_version", 0)
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise InputError(
@@ -312,34 +316,18 @@ class Report:
 
         return headline(self)
 
-    def to_text(self) -> str:
-        """For the terminal."""
-        from edgevision.benchmarks.report.tables import document
+    def title(self) -> str:
+        """Which bundle was measured."""
+        return f"Benchmark of {self.bundle}"
 
-        return document(self, markdown=False)
+    def sections(self, *, markdown: bool) -> list[tuple[str, str]]:
+        """See ``Document.sections``."""
+        from edgevision.benchmarks.report.tables import sections
 
-    def to_markdown(self) -> str:
-        """A Markdown document."""
-        from edgevision.benchmarks.report.tables import document
-
-        return document(self, markdown=True)
+        return sections(self, markdown=markdown)
 
     def to_html(self) -> str:
-        """One self-contained HTML page.
-
-        Raises:
-            MissingPackageError: Jinja2 is not installed (extra ``report``).
-        """
+        """See ``Document.to_html``."""
         from edgevision.benchmarks.report.html import render
 
         return render(self)
-
-    def write(self, path: str | Path, *, force: bool = True) -> Path:
-        """Writes JSON, Markdown or HTML, by the suffix of ``path``: .json, .md, .html.
-
-        Raises:
-            InputError: Another suffix.
-            OutputExistsError: ``path`` exists and ``force`` is False.
-        """
-        writers = {".json": self.to_json, ".md": self.to_markdown, ".html": self.to_html}
-        return write(path, writers, force=force)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edgevision.benchmarks.report import words
+from edgevision.benchmarks.report.document import listed_notes
 from edgevision.benchmarks.report.findings import (
     intervals_ms,
     joules,
@@ -128,8 +129,26 @@ def start_rows(report: Report) -> list[dict[str, str]]:
 
 def environment_rows(report: Report) -> list[dict[str, str]]:
     """Machine and software."""
-    host, rows = report.host, []
-    for item, value in (
+    facts: list[tuple[str, Any]] = [
+        *machine_facts(report.host, report.host, report.host_after),
+        ("energy", f"{report.energy['meter']}, {report.energy['idle_w']:.1f} W at rest" if report.energy else None),
+        ("protocol", _protocol(report.protocol) if report.protocol else None),
+        *report.versions.items(),
+        *_engines(report),
+    ]
+    return fact_rows(facts)
+
+
+def fact_rows(facts: Iterable[tuple[str, Any]]) -> list[dict[str, str]]:
+    """Rows "item", "value" of what is known."""
+    return [{"item": item, "value": str(value)} for item, value in facts if value not in (None, "")]
+
+
+def machine_facts(
+    host: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]
+) -> list[tuple[str, Any]]:
+    """What machine it is and how it was before and after; None where it does not tell."""
+    return [
         ("board", host.get("board")),
         ("processor", host.get("cpu")),
         ("instruction set", host.get("machine")),
@@ -138,26 +157,30 @@ def environment_rows(report: Report) -> list[dict[str, str]]:
         ("system", host.get("os")),
         ("Python", host.get("python")),
         ("power mode", host.get("power_mode")),
-        *_state_items(host, "before"),
-        *_state_items(report.host_after, "after"),
-        ("energy", f"{report.energy['meter']}, {report.energy['idle_w']:.1f} W at rest" if report.energy else None),
-        ("protocol", _protocol(report.protocol) if report.protocol else None),
-        *report.versions.items(),
-    ):
-        if value not in (None, ""):
-            rows.append({"item": item, "value": str(value)})
+        *_state_items(before, "before"),
+        *_state_items(after, "after"),
+    ]
+
+
+def _engines(report: Report) -> list[tuple[str, Any]]:
+    rows = []
     engines = {run.engine.get("engine", run.format): run.engine for run in report.artifacts}
     for name, engine in sorted(engines.items()):
-        facts = [str(engine.get(key)) for key in ("version", "provider") if engine.get(key)]
-        if engine.get("float_precision"):
-            facts.append(f"floats in {engine['float_precision']}")
-        facts.append(f"{engine.get('threads')} thread{'' if engine.get('threads') == 1 else 's'}")
+        facts = engine_facts(engine)
         same = [run.engine for run in report.artifacts if run.engine.get("engine", run.format) == name]
         shares = [each["delegated"] for each in same if "delegated" in each]  # reports of before had none
         if shares:
             facts.append(f"{min(shares):.0%}{'' if min(shares) == max(shares) else ' or more'} of the operators there")
-        rows.append({"item": str(name), "value": ", ".join(facts)})
+        rows.append((str(name), ", ".join(facts)))
     return rows
+
+
+def engine_facts(engine: Mapping[str, Any]) -> list[str]:
+    """What an engine said of itself after loading: version, provider, precision of floats, threads."""
+    facts = [str(engine.get(key)) for key in ("version", "provider") if engine.get(key)]
+    if engine.get("float_precision"):
+        facts.append(f"floats in {engine['float_precision']}")
+    return [*facts, f"{engine.get('threads')} thread{'' if engine.get('threads') == 1 else 's'}"]
 
 
 def _state_items(state: Mapping[str, Any], when: str) -> list[tuple[str, Any]]:
@@ -182,22 +205,16 @@ def _protocol(plan: Mapping[str, Any]) -> str:
     return f"{'quick: ' if plan['quick'] else ''}{shape}, at least {plan['runs']} runs and {plan['min_s']:g} s"
 
 
-def document(report: Report, *, markdown: bool) -> str:
-    """The whole report for the terminal or as Markdown."""
-    title = f"Benchmark of {report.bundle}"
-    sections = [
+def sections(report: Report, *, markdown: bool) -> list[tuple[str, str]]:
+    """The whole report for the terminal or as Markdown: headings and what stands below them."""
+    return [
+        ("", words.headline(report)),
         ("", text_table(summary_rows(report), markdown=markdown)),
         ("Latency, end to end", text_table(latency_rows(report), markdown=markdown)),
         ("Stages, median", text_table(stage_rows(report), markdown=markdown)),
         ("Start", text_table(start_rows(report), markdown=markdown)),
         ("Memory and energy", text_table(memory_rows(report), markdown=markdown)),
         ("Environment", text_table(environment_rows(report), markdown=markdown)),
-        ("Notes", "\n".join(f"- {note}" for note in words.notes(report))),
+        ("Notes", listed_notes(words.notes(report))),
         ("", f"Measured {report.created} on {words.images(report)}. {words.validity_sentence(report)}"),
     ]
-    parts = [f"# {title}" if markdown else title, words.headline(report)]
-    for heading, body in sections:
-        if body:
-            parts += [f"## {heading}" if markdown else heading] if heading else []
-            parts.append(body)
-    return "\n\n".join(parts) + "\n"

@@ -48,7 +48,7 @@ class Validity:
 
 def validity(report: Report) -> Validity:
     """The state of the whole report: what is wrong with one artifact makes it degraded, a throttled machine invalid."""
-    invalid = [*_throttled(report), *_too_busy(report)]
+    invalid = [*throttled(report.host, report.host_after, report.elapsed_s), *_too_busy(report)]
     own = {run.artifact: tuple(doubts(run)) for run in report.artifacts}
     lesser = [*_busy(report), *(f"{name}: {reason}." for name, reasons in own.items() for reason in reasons)]
     state = "invalid" if invalid else "degraded" if lesser else "valid"
@@ -92,8 +92,9 @@ def drift(run: Measured) -> float | None:
     return next(shown, None)
 
 
-def _throttled(report: Report) -> list[str]:
-    before, after, found = report.host, report.host_after, []
+def throttled(before: Mapping[str, Any], after: Mapping[str, Any], elapsed_s: float) -> list[str]:
+    """What says that the machine was throttled between two of its states, in sentences."""
+    found = []
     bits = sorted({name for state in (before, after) for name in _pi(state, "now")})
     bits += sorted(set(_pi(after, "since_boot")) - set(_pi(before, "since_boot")) - set(bits))
     if bits:
@@ -101,12 +102,12 @@ def _throttled(report: Report) -> list[str]:
     if (grown(before, after, "throttle_count") or 0) > 0:
         found.append("The machine was throttled: processors grew too hot while it measured.")
     held = grown(before, after, "quota_throttled_s") or 0.0
-    if report.elapsed_s and held > HELD_BACK * report.elapsed_s:
+    if elapsed_s and held > HELD_BACK * elapsed_s:
         found.append(f"The machine was throttled: a quota of processor time held programs back for {held:.1f} s.")
     return found
 
 
-def _pi(state: dict[str, Any], key: str) -> list[str]:
+def _pi(state: Mapping[str, Any], key: str) -> list[str]:
     names: list[str] = (state.get("throttled") or {}).get(key, [])
     return names
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from edgevision.benchmarks.report.findings import (
     FEW_IMAGES,
@@ -39,6 +41,11 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def header(column: str) -> str:
+    """A table's column as a heading: "Process to result", "p50", "MHz"."""
+    return column if re.fullmatch(r"p\d+.*", column) else column[:1].upper() + column[1:]
+
+
 def percent(share: float) -> str:
     """A share 0..1 with one decimal: "97.2 %"; never "100.0 %" for what is less than all."""
     shown = f"{100 * share:.1f}"
@@ -62,8 +69,16 @@ def ratio(estimate: Estimate) -> str:
 
 
 def images(report: Report) -> str:
-    """What was run: "200 images of photos.zip (test)"."""
-    facts = report.images
+    """See ``images_run``."""
+    return images_run(report.images)
+
+
+def images_run(facts: Mapping[str, Any]) -> str:
+    """What was run: "200 distinct images of photos.zip (test)".
+
+    Args:
+        facts: ``Report.images``.
+    """
     plural = "image" if facts["distinct"] == 1 else "images"
     if facts["kind"] == "golden":
         return f"{facts['distinct']} golden {plural} of the bundle"

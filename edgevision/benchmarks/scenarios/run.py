@@ -14,13 +14,13 @@ from typing import Any, Literal, get_args
 
 from edgevision.benchmarks.benchmark import images_to_run
 from edgevision.benchmarks.choice import chosen
+from edgevision.benchmarks.environment import machine_state
 from edgevision.benchmarks.process import environment
 from edgevision.benchmarks.scenarios.report import Played, ScenarioReport
 from edgevision.benchmarks.sources import lay_out
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import BackendError, InputError
 from edgevision.runtime.host import host_description
-from edgevision.runtime.host_state import host_state
 
 Scenario = Literal["offline", "rate", "sustained", "cold-start", "concurrency"]
 Progress = Callable[[str, int, int], None]
@@ -69,7 +69,7 @@ def benchmark_scenario(
     bundle = Bundle.open(bundle_path)
     names, skipped = chosen(bundle.manifest, None if artifacts is None else tuple(artifacts))
     _, images, _ = images_to_run(bundle, data, _DISTINCT)
-    before, played = host_state(), []
+    before, played = machine_state(), []
     with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
         request: dict[str, Any] = {
             "bundle": str(bundle.path.resolve()),
@@ -93,9 +93,14 @@ def benchmark_scenario(
         bundle=bundle.path.resolve().name,
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         options=options,
-        images=f"{len(images.samples)} of {images.name}",
+        images={
+            "kind": images.kind,
+            "name": images.name,
+            "split": images.split,
+            "distinct": len(images.samples),
+        },
         played=tuple(played),
-        host={**host_description(), "before": before, "after": host_state()},
+        host={**host_description(), "before": before, "after": machine_state()},
         skipped=skipped,
     )
 
@@ -111,7 +116,10 @@ def _check(scenario: str, seconds: float | None, rate: float, sizes: Sequence[in
 
 
 def _ask(request: dict[str, Any], folder: str) -> dict[str, Any]:
-    """The reply of a fresh process, with ``start_ns``: from its start until it had answered."""
+    """The reply of a fresh process, with ``start_ns``: from its start until its first result.
+
+    ``perf_counter`` is the whole system's: what the process reads there can be compared with what is read here.
+    """
     text, limit = json.dumps(request), _PATIENCE_S + 20 * request["seconds"]
     start = time.perf_counter_ns()
     try:
@@ -119,10 +127,9 @@ def _ask(request: dict[str, Any], folder: str) -> dict[str, Any]:
         done = subprocess.run(_COMMAND, input=text + "\n", timeout=limit, check=False, **words)
     except subprocess.TimeoutExpired as error:
         raise BackendError(f"{request['artifact']} did not come to an end", expected=f"{limit:.0f} s") from error
-    taken = time.perf_counter_ns() - start
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         got = f"exit code {done.returncode}, last words: {lines[-1] if lines else 'none'}"
         raise BackendError(f"measuring {request['artifact']} failed", got=got)
     reply: dict[str, Any] = json.loads(done.stdout)
-    return {**reply, "start_ns": taken}
+    return {**reply, "start_ns": reply.pop("answered_ns") - start}

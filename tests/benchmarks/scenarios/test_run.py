@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from edgevision.benchmarks.report.words import DASH
+from edgevision.benchmarks.scenarios import run
 from edgevision.benchmarks.scenarios.report import Played, ScenarioReport
 from edgevision.benchmarks.scenarios.run import Scenario, benchmark_scenario
 from edgevision.runtime.errors import InputError, OutputExistsError
+
+OPTIONS = {"seconds": 0.2, "rate": 30.0, "sizes": [4], "counts": [1], "threads": None}
+IMAGES = {"kind": "golden", "name": "golden inputs of the bundle", "split": "", "distinct": 8}
 
 
 def report(scenario: str, found: Any, starts: int = 1) -> ScenarioReport:
     phases = {"import_ns": 3e6, "load_ns": 2e6, "first_ns": 1e6}
     replies = tuple({"phases": phases, "found": found, "start_ns": (i + 1) * 1e6} for i in range(starts))
     played = (Played("int8.onnx", {}, replies),)
-    return ScenarioReport(scenario, "a.edge", "now", {}, "8 images", played, {"cpu": "some"}, {"x.xml": "no engine"})
+    return ScenarioReport(scenario, "a.edge", "now", OPTIONS, IMAGES, played, {"cpu": "some"}, {"x.xml": "no engine"})
 
 
 @pytest.mark.parametrize("scenario", get_args(Scenario))
-def test_every_scenario_on_a_real_bundle(scenario: Scenario, bundle: Path) -> None:
+def test_every_scenario_on_a_real_bundle(scenario: Scenario, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_STARTS", 2)
     options: dict[str, Any] = {} if scenario == "cold-start" else {"seconds": 0.2}
     artifact = ["float32.onnx"]
     found = benchmark_scenario(bundle, scenario, artifacts=artifact, sizes=(1, 3), counts=(1, 2), **options)
@@ -31,7 +37,19 @@ def test_every_scenario_on_a_real_bundle(scenario: Scenario, bundle: Path) -> No
     assert found.played[0].engine["backend"] == "onnx"
     plain = json.loads(found.to_json())
     assert plain["schema_version"] == 1 and plain["host"]["before"].keys() == plain["host"]["after"].keys()
-    assert found.bundle in found.to_text() and "| int8.onnx" not in found.to_text(markdown=True)
+    assert found.bundle in found.to_text() and "| int8.onnx" not in found.to_markdown()
+    assert ScenarioReport.from_json(found.to_json()) == found
+
+
+def test_a_cold_start_ends_with_the_first_result(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process does afterwards, like letting go of its engine, is not part of it."""
+    phases = "{'import_ns': 1, 'load_ns': 1, 'first_ns': 1}"
+    reply = f"{{'engine': {{}}, 'phases': {phases}, 'answered_ns': time.perf_counter_ns(), 'found': {{}}}}"
+    script = f"import json, time; input(); print(json.dumps({reply})); time.sleep(1)"
+    monkeypatch.setattr(run, "_COMMAND", [sys.executable, "-c", script])
+    monkeypatch.setattr(run, "_STARTS", 1)
+    (played,) = benchmark_scenario(bundle, "cold-start", artifacts=["int8.onnx"]).played
+    assert 0 < played.replies[0]["start_ns"] < 1e9
 
 
 def test_throughput() -> None:
