@@ -1,167 +1,181 @@
 """Our int8 artifacts and predictor beside the peers' artifacts, the bare engines and their own tools, in one run.
 
-    python scripts/compare_latency.py CALIBRATION MODEL.keras [MODEL.keras ...] [--out docs/benchmarks.md]
+    pip install ".[peers]"
+    python scripts/compare_latency.py CALIBRATION MODEL [MODEL ...] [--work FOLDER] [--out docs/benchmarks.md]
 
-Per model and format, on one thread: ours through the predictor (a uint8 array in, the typed result out), ours through
-the bare engine, and each peer's int8 file (``converters.native``: TFLiteConverter, ai-edge-quantizer, onnxruntime,
-NNCF) through the bare engine. All take turns in short blocks and the order changes each round; a figure is the median
-over the rounds, a ratio the median of the rounds' ratios with its distribution-free 95 % interval. OpenVINO's
-benchmark_app runs between two such runs of our file, in a process of its own. Ultralytics' predict is measured on an
-exported YOLO where it is installed (extra "peers"), against ``edgevision.load`` of the same .onnx. Wants an idle
-machine.
+A MODEL is a .keras file that knows its preprocessing, or the name of a network in ``application_networks.py``, which is
+made at 224 pixels with weights that behave like trained ones. Per model and format, on one thread: ours through the
+predictor (a uint8 array in, the typed result out), ours through the bare engine, and each peer's int8 file
+(``converters.native``: TFLiteConverter, ai-edge-quantizer, onnxruntime, NNCF) through the bare engine. All take turns
+(``turns.py``); a figure is the median over the rounds, a ratio the median of the rounds' ratios with its
+distribution-free 95 % interval. OpenVINO's benchmark_app runs between two such runs of our file, in a process of its
+own. Ultralytics' predict runs beside ``edgevision.load`` of the same files (``compare_ultralytics.py``), in the Python
+that ``--ultralytics`` names, this one unless told.
+
+What is made is kept in ``--work``: a second call with that folder measures and makes nothing, so that the long part can
+run with little priority, and the measurement alone on an idle machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import contextlib
+import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from application_networks import NETWORKS, network
 from check_overhead import bare_call
 from compare_quantizers import FORMATS, open_model, quiet
+from turns import BARE, OURS, Lane, row, table, take_turns
 
 import edgevision
-from edgevision.benchmarks.statistics import Estimate, ratio_interval
 from edgevision.converters import formats, native
 from edgevision.converters.calibration import CalibrationSet
-from edgevision.converters.metadata import read_metadata
+from edgevision.converters.metadata import read_metadata, write_metadata
 from edgevision.converters.native.source import network_of, save_float
-from edgevision.runtime.manifest import from_plain
-from edgevision.runtime.spec import Preprocessing
+from edgevision.runtime.manifest import from_plain, to_plain
+from edgevision.runtime.spec import Preprocessing, named_preprocessing
 
-ROUNDS, BLOCK_S, WARM_S = 31, 0.04, 0.02
-OURS, BARE = "edgevision, predictor", "edgevision, bare engine"
+#: Height and width of the networks that are made here, pixels.
+SIZE = 224
+#: Images that the peers take ranges from. Ranges do not change how long a model takes, and ONNX Runtime's percentile
+#: and entropy keep every activation of every image: of 500 at 224 pixels more than 24 GiB.
+PEERS_IMAGES = 32
+HEAD = """# Peers, side by side
 
-
-@dataclass
-class Lane:
-    """Who takes turns: a call and the seconds of one, per round."""
-
-    model: str
-    format: str
-    name: str
-    call: Callable[[], object]
-    size: int = 0
-    seconds: list[float] = field(default_factory=list)
+What `python scripts/compare_latency.py CALIBRATION MODEL ... --out FILE` wrote. One thread each. In a table all take
+turns in blocks of 40 ms, in another order each round, so what else the machine does meets all alike: ratios are the
+medians of the rounds' ratios with 95 % intervals and hold; milliseconds are those of one machine at one hour. Each peer
+is at its default and at its documented settings. This is about time alone: what each does to accuracy is in
+[int8.md](int8.md). Of a network as small as cnn-cifar the predictor's 13 to 25 us show. benchmark_app takes no part in
+the turns and skips, being C++ inside, what a call from Python costs."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("calibration", type=Path, help="training images (.npz, folder or .zip)")
-    parser.add_argument("models", type=Path, nargs="+", help=".keras files that know their preprocessing")
+    parser.add_argument("models", nargs="+", help=".keras files, or names like MobileNetV2")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS))
+    parser.add_argument("--work", type=Path, metavar="FOLDER", help="keeps what is made for the next call")
+    parser.add_argument("--ultralytics", default=sys.executable, metavar="PYTHON", help="that has Ultralytics")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     tables: list[str] = []
-    for path in options.models:
-        with tempfile.TemporaryDirectory() as folder:
-            tables += measured(path, options, Path(folder))
-        print("\n".join(tables[-1:]), flush=True)
-    if importlib.util.find_spec("ultralytics"):
-        with tempfile.TemporaryDirectory() as folder:
-            tables.append(ultralytics(Path(folder)))
+    with contextlib.ExitStack() as stack:
+        work = options.work or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for model in options.models:
+            tables.append(measured(model, options, work / Path(model).stem))
+            print(tables[-1], flush=True)
+        tables.append(ultralytics(options.ultralytics, work / "ultralytics"))
+        print(tables[-1], flush=True)
     if options.out:
         options.out.write_text(page(tables))
 
 
-def measured(path: Path, options: argparse.Namespace, folder: Path) -> list[str]:
+def measured(model: str, options: argparse.Namespace, folder: Path) -> str:
     """One table for a model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    is_made = model in NETWORKS
+    path = application(model, options.calibration, folder) if is_made else Path(model)
     out = folder / "ours.edge"
-    edgevision.convert(path, options.calibration, out, formats=options.formats, precisions=("int8",))
-    images = CalibrationSet(options.calibration, preprocessing_of(path))
-    pixels = images.judgement.head(1)["image"][0]
-    lanes = [lane for item in options.formats for lane in ours(path.stem, item, out, pixels)]
-    lanes += [lane for item in options.formats for lane in theirs(path, item, images, folder, pixels)]
-    take_turns(lanes)
+    if not out.exists():
+        # The answers of random weights change easily: a search for layers to leave in float would never end well.
+        budget = {"budget": 0} if is_made else {}
+        edgevision.convert(path, options.calibration, out, formats=options.formats, precisions=("int8",), **budget)
+    make_theirs(path, options, folder)
+    size = preprocessing_of(path)
+    pixels = CalibrationSet(options.calibration, size).judgement.head(1)["image"][0]
+    lanes = [lane for item in options.formats for lane in ours(item, out, pixels)]
+    lanes += [lane for item in options.formats for lane in theirs(item, folder, pixels)]
+    take_turns([lane for lane in lanes if not lane.problem])
     rows = [row(lane, lanes) for lane in lanes]
     if "openvino" in options.formats:
-        rows += benchmark_app(path.stem, out / "int8.xml", pixels)
-    return [table(path.stem, rows)]
+        rows += benchmark_app(out / "int8.xml", pixels)
+    kind = ", random weights" if is_made else ""
+    return table(f"{path.stem}, {size.width}x{size.height}{kind}", rows)
+
+
+def application(name: str, calibration: Path, folder: Path) -> Path:
+    """A .keras file of a network from ``application_networks.py``; normalised and labelled like the original."""
+    path = folder / f"{name}.keras"
+    if not path.exists():
+        prepared = named_preprocessing(NETWORKS[name] or "raw", SIZE, SIZE, 3)
+        pixels = CalibrationSet(calibration, prepared).ranges.head(16)["image"]
+        network(name, SIZE, pixels).save(path)
+        labels = [f"class {number}" for number in range(1000)]
+        write_metadata(path, {"labels": labels, "preprocessing": to_plain(prepared), "scores": "logits"})
+    return path
 
 
 def preprocessing_of(path: Path) -> Preprocessing:
     return from_plain(Preprocessing, (read_metadata(path) or {})["preprocessing"])
 
 
-def ours(model: str, item: str, out: Path, pixels: Any) -> Iterator[Lane]:
+def ours(item: str, out: Path, pixels: Any) -> Iterator[Lane]:
     name = f"int8{formats.SUFFIXES[item]}"
     predictor = edgevision.load(out, artifact=name, threads=1)
     size = sum(each.stat().st_size for each in out.glob("int8.*") if each.suffix in suffixes(item))
-    yield Lane(model, item, OURS, lambda: predictor(pixels), size)
+    yield Lane(item, OURS, lambda: predictor(pixels), size)
     bare = bare_call(predictor.session)
-    yield Lane(model, item, BARE, lambda: bare(pixels[None]), size)
+    yield Lane(item, BARE, lambda: bare(pixels[None]), size)
 
 
-def theirs(path: Path, item: str, images: CalibrationSet, folder: Path, pixels: Any) -> Iterator[Lane]:
+def peer_files(item: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """(setting, file) of each peer; the file need not be there."""
+    for index, method in enumerate(native.of(item).METHODS):
+        yield method, folder / f"{item}{index}{formats.SUFFIXES[item]}"
+
+
+def make_theirs(path: Path, options: argparse.Namespace, folder: Path) -> None:
+    """Every peer's file that is not there yet; why one failed lies in a text file beside."""
+    missing = [
+        (item, method, made)
+        for item in options.formats
+        for method, made in peer_files(item, folder)
+        if not made.exists() and not made.with_suffix(".txt").exists()
+    ]
+    if not missing:
+        return
     import keras
 
-    batches = [*images.ranges.batches(), *images.choice.batches()]
-    model = keras.models.load_model(path, compile=False)
-    source = save_float(network_of(model, path.stem), preprocessing_of(path), folder / f"float-{item}")
-    for index, method in enumerate(native.of(item).METHODS):
-        made = folder / f"{item}{index}{formats.SUFFIXES[item]}"
+    prepared = preprocessing_of(path)
+    few = [CalibrationSet(options.calibration, prepared).ranges.head(PEERS_IMAGES)]
+    source = save_float(network_of(keras.models.load_model(path, compile=False), path.stem), prepared, folder / "float")
+    for item, method, made in missing:
+        print(f"{path.stem} {item} {method}", file=sys.stderr, flush=True)
         try:
             with quiet():
-                native.of(item).quantize(source, lambda: batches, made, method=method)
-            bare = bare_call(open_model(made, item))
+                native.of(item).quantize(source, lambda: few, made, method=method)
         except Exception as error:  # whatever a peer raises is its result
-            print(f"{path.stem} {item} {method}: {type(error).__name__}: {error}"[:200], file=sys.stderr)
+            made.unlink(missing_ok=True)
+            made.with_suffix(".txt").write_text(f"{type(error).__name__}: {' '.join(str(error).split())}"[:80])
+
+
+def theirs(item: str, folder: Path, pixels: Any) -> Iterator[Lane]:
+    for method, made in peer_files(item, folder):
+        if not made.exists():
+            yield Lane(item, method, int, problem=made.with_suffix(".txt").read_text())
             continue
+        bare = bare_call(open_model(made, item))
         size = sum(made.with_suffix(suffix).stat().st_size for suffix in suffixes(item))
-        yield Lane(path.stem, item, method, lambda call=bare: call(pixels[None]), size)  # type: ignore[misc]
+        yield Lane(item, method, lambda call=bare: call(pixels[None]), size)  # type: ignore[misc]
 
 
 def suffixes(item: str) -> tuple[str, ...]:
     return (".xml", ".bin") if item == "openvino" else (formats.SUFFIXES[item],)
 
 
-def take_turns(lanes: list[Lane], rounds: int = ROUNDS) -> None:
-    for turn in range(rounds):
-        for place in range(len(lanes)):
-            lane = lanes[(place + turn) % len(lanes)]
-            block(lane.call, WARM_S)
-            lane.seconds.append(block(lane.call, BLOCK_S))
-
-
-def block(call: Callable[[], object], seconds: float) -> float:
-    """Seconds of one call, over a block of so many seconds."""
-    start, count = time.perf_counter(), 0
-    while count == 0 or time.perf_counter() - start < seconds:
-        call()
-        count += 1
-    return (time.perf_counter() - start) / count
-
-
-def row(lane: Lane, lanes: list[Lane]) -> list[str]:
-    base = next(each for each in lanes if each.format == lane.format and each.name == BARE)
-    ratio = ratio_interval(np.array(lane.seconds), np.array(base.seconds))
-    return [
-        lane.format,
-        lane.name,
-        f"{statistics.median(lane.seconds) * 1e3:.3f}",
-        words(ratio),
-        f"{lane.size / 1e3:.0f}",
-    ]
-
-
-def words(ratio: Estimate | None) -> str:
-    return "" if ratio is None else f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
-
-
-def benchmark_app(model: str, path: Path, pixels: Any) -> list[list[str]]:
+def benchmark_app(path: Path, pixels: Any) -> list[list[str]]:
     """OpenVINO's own tool on our file, and that file in the bare engine before and after it."""
     call = bare_call(open_model(path, "openvino"))
-    lane = Lane(model, "openvino", "", lambda: call(pixels[None]))
+    lane = Lane("openvino", "", lambda: call(pixels[None]))
     take_turns([lane], 10)
     tool = [
         str(Path(sys.executable).with_name("benchmark_app")),
@@ -184,41 +198,29 @@ def benchmark_app(model: str, path: Path, pixels: Any) -> list[list[str]]:
     return [["openvino", "benchmark_app on our file", f"{milliseconds:.3f}", f"{ratio:.2f}", ""]]
 
 
-def ultralytics(folder: Path) -> str:
-    """The same untrained YOLO by Ultralytics' predict and by ours."""
-    from ultralytics import YOLO
-
-    network = YOLO("yolov8n.yaml")
-    with quiet():
-        path = Path(network.export(format="onnx", imgsz=320))
-    moved = path.rename(folder / "yolov8n.onnx")
-    names = [str(name) for name in network.names.values()]
-    peer, photo = YOLO(str(moved), task="detect"), np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    head = {"kind": "yolo"}
-    said: dict[str, Any] = {"task": "detection", "preprocess": "unit", "labels": names, "head": head, "threads": 1}
-    own = edgevision.load(moved, **said)
-    lanes = [
-        Lane("yolov8n", "onnx", BARE, lambda: own.infer(own.preprocess(photo))),
-        Lane("yolov8n", "onnx", OURS, lambda: own(photo)),
-        Lane("yolov8n", "onnx", "ultralytics predict", lambda: peer.predict(photo, imgsz=320, verbose=False)),
-    ]
-    take_turns(lanes)
-    return table("yolov8n 320, untrained, float", [row(lane, lanes) for lane in lanes])
-
-
-def table(title: str, rows: list[list[str]]) -> str:
-    lines = [f"## {title}", "", "| format | who | median, ms | times our file in the bare engine | kB |"]
-    lines += ["|---|---|--:|--:|--:|", *("| " + " | ".join(cells) + " |" for cells in rows), ""]
-    return "\n".join(lines)
+def ultralytics(python: str, folder: Path) -> str:
+    """The tables of ``compare_ultralytics.py`` from the Python that has Ultralytics, or why there are none."""
+    program = Path(__file__).with_name("compare_ultralytics.py")
+    paths = os.pathsep.join([str(program.parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        [python, str(program), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": paths},
+    )
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        return f"## Ultralytics\n\nNot measured: {said}\n"
+    return done.stdout
 
 
 def page(tables: list[str]) -> str:
     from edgevision.runtime.host import host_description
 
     host = host_description()
-    head = ["# Peers, side by side", "", "What `python scripts/compare_latency.py` printed. One thread each, in turns."]
     machine = f"Measured on {host.get('cpu')}, {host.get('cpus')} cores, Python {host.get('python')}."
-    return "\n".join([*head, machine, "", *tables])
+    return "\n".join([f"{HEAD}\n{machine}\n", *tables])
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def command(
     bundle: str, data: str, artifact: str | None, every: bool, split: str | None, skip_unreadable: bool, as_json: bool
 ) -> None:
     """Measure accuracy on DATA, labelled for the bundle's task: a folder or .zip of CLASS/IMAGE (or an .npz, digits,
-    cifar10), of CLASS/CLIP/FRAME, with COCO or VOC boxes, masks, pairs.csv or labels.csv; of a generator the number
-    of images to make.
+    cifar10), of CLASS/CLIP/FRAME or CLASS/CLIP.mp4, with COCO or VOC boxes, outlines or points, masks, pairs.csv or
+    labels.csv; of a generator the number of images to make.
     """
     from edgevision.benchmarks.evaluate import evaluate
 

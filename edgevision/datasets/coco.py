@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from edgevision.datasets.boxes import Boxes, BoxSplit
+from edgevision.datasets.boxes import Also, Boxes, BoxSplit
 from edgevision.datasets.layout import Parts
+from edgevision.datasets.outlines import Outline, outline_of
 from edgevision.datasets.tree import Finder, Tree, split_of
 from edgevision.runtime.errors import DatasetError
 
 
-def coco_files(tree: Tree) -> dict[str, Parts]:
-    """The annotation file of each split. Of several those whose name begins with "instances", as COCO calls boxes.
+def coco_files(tree: Tree, prefix: str = "instances") -> dict[str, Parts]:
+    """The annotation file of each split. Of several those whose name begins with ``prefix``: "instances" are boxes.
 
     Raises:
         DatasetError: It is not plain which of several files is meant.
@@ -26,8 +28,7 @@ def coco_files(tree: Tree) -> dict[str, Parts]:
         if b'"images"' in data and b'"annotations"' in data:
             found.setdefault(split_of(parts), []).append(parts)
     for split, files in found.items():
-        instances = [parts for parts in files if parts[-1].lower().startswith("instances")]
-        found[split] = instances or files
+        found[split] = [parts for parts in files if parts[-1].lower().startswith(prefix)] or files
         if len(found[split]) > 1:
             names = ", ".join("/".join(parts) for parts in found[split])
             cure = "leave one of them, or put train, val or test into their names"
@@ -36,8 +37,13 @@ def coco_files(tree: Tree) -> dict[str, Parts]:
     return {split: found[split][0] for split in ("train", "val", "test", "all") if split in found}
 
 
-def read_coco(tree: Tree, document: Parts) -> tuple[tuple[str, ...], BoxSplit]:
+def read_coco(tree: Tree, document: Parts, also: Also | None = None) -> tuple[tuple[str, ...], BoxSplit]:
     """Class names by ascending id, and the images of one file with their boxes.
+
+    Args:
+        tree: What the file lies in.
+        document: The file.
+        also: What of the objects to read, too. A file without outlines has boxes alone; one that lacks some is damaged.
 
     Raises:
         DatasetError: The file is damaged, or names an image that is not there; the message names file and entry.
@@ -49,15 +55,25 @@ def read_coco(tree: Tree, document: Parts) -> tuple[tuple[str, ...], BoxSplit]:
     entry: Any = None
     try:
         names = {int((entry := item)["id"]): str(item["name"]) for item in plain["categories"]}
-        boxes: dict[int, list[tuple[Any, ...]]] = {int((entry := item)["id"]): [] for item in plain["images"]}
+        sizes = {int((entry := item)["id"]): _size(item) for item in plain["images"]}
+        rows: dict[int, list[_Row]] = {number: [] for number in sizes}
+        if also == "outlines" and not any((entry := item).get("segmentation") for item in plain["annotations"]):
+            also = None
+        points = _point_names(plain["categories"]) if also == "points" else ()
         order = {number: index for index, number in enumerate(sorted(names))}
         for item in plain["annotations"]:
-            entry = item
-            boxes[int(item["image_id"])].append((*_box(item), order[int(item["category_id"])]))
+            entry, number = item, int(item["image_id"])
+            label = order[int(item["category_id"])]
+            rows[number].append(
+                _Row(_box(item), bool(item.get("iscrowd", 0)), label, **_more(item, also, sizes[number]))
+            )
         finder = Finder(tree)
         places = [finder(str((entry := item)["file_name"]), document) for item in plain["images"]]
-        truths = [_truth((entry := item), boxes[int(item["id"])]) for item in plain["images"]]
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        truths = [
+            _truth(sizes[number], rows[number], also, len(points))
+            for number in (int(item["id"]) for item in plain["images"])
+        ]
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         if isinstance(error, DatasetError):
             raise
         missing = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
@@ -66,21 +82,67 @@ def read_coco(tree: Tree, document: Parts) -> tuple[tuple[str, ...], BoxSplit]:
     if len(set(labels)) < len(labels) or not labels or not places:
         got = f"{len(places)} images, {', '.join(labels[:8]) or 'no classes'}"
         raise tree.damaged(document, "is not usable", expected="images and classes of different names", got=got)
-    return labels, BoxSplit(places, truths)
+    return labels, BoxSplit(places, truths, points)
 
 
 _LISTS = ("images", "annotations", "categories")
 
 
-def _box(item: Mapping[str, Any]) -> tuple[float, float, float, float, bool]:
+class _Row(NamedTuple):
+    """An annotation; ``points`` is x, y and visibility of each."""
+
+    xyxy: tuple[float, float, float, float]
+    is_crowd: bool
+    label: int
+    outline: Outline | None = None
+    points: list[float] | None = None
+    area: float = 0.0
+
+
+def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
+    return (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
+
+
+def _box(item: Mapping[str, Any]) -> tuple[float, float, float, float]:
     x, y, width, height = (float(value) for value in item["bbox"])
     if not all(map(math.isfinite, (x, y, width, height))) or width < 0 or height < 0:
         raise ValueError("the box is no box")
-    return x, y, x + width, y + height, bool(item.get("iscrowd", 0))
+    return x, y, x + width, y + height
 
 
-def _truth(image: Mapping[str, Any], rows: list[tuple[Any, ...]]) -> Boxes:
-    crowd = np.array([row[4] for row in rows], np.bool_)
-    size = (int(image["height"]), int(image["width"])) if "height" in image and "width" in image else None
-    xyxy = np.array([row[:4] for row in rows], np.float64).reshape(-1, 4)
-    return Boxes(xyxy, np.array([row[5] for row in rows], np.int64), crowd, crowd, size)
+def _point_names(categories: list[Mapping[str, Any]]) -> tuple[str, ...]:
+    found = {tuple(str(name) for name in item["keypoints"]) for item in categories if item.get("keypoints")}
+    if len(found) != 1:
+        raise ValueError(f"{len(found) or 'no'} lists of keypoints' names, instead of one,")
+    return found.pop()
+
+
+def _more(item: Mapping[str, Any], also: Also | None, size: tuple[int, int] | None) -> dict[str, Any]:
+    """What a row has beside its box."""
+    if also == "outlines":
+        outline = outline_of(item, size)
+        if outline is None:
+            raise ValueError("no outline, which others have,")
+        return {"outline": outline}
+    if also is None:
+        return {}
+    points = [float(value) for value in item.get("keypoints") or ()]
+    area = float(item.get("area") or item["bbox"][2] * item["bbox"][3])
+    if not all(map(math.isfinite, (*points, area))) or area < 0:
+        raise ValueError("the keypoints are no numbers")
+    return {"points": points, "area": area}
+
+
+def _truth(size: tuple[int, int] | None, rows: list[_Row], also: Also | None, points: int) -> Boxes:
+    crowd = np.array([row.is_crowd for row in rows], np.bool_)
+    xyxy = np.array([row.xyxy for row in rows], np.float64).reshape(-1, 4)
+    found = Boxes(xyxy, np.array([row.label for row in rows], np.int64), crowd, crowd, size)
+    if also == "outlines":
+        outlines = tuple(row.outline for row in rows if row.outline is not None)
+        return dataclasses.replace(found, outlines=outlines)
+    if also is None:
+        return found
+    # An object whose points nobody annotated has none.
+    marks = np.array([row.points or [0.0] * (3 * points) for row in rows], np.float64).reshape(-1, points, 3)
+    areas = np.array([row.area for row in rows], np.float64)
+    return dataclasses.replace(found, ignored=crowd | ~(marks[..., 2] > 0).any(axis=1), points=marks, areas=areas)

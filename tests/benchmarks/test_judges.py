@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,15 +17,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import edgevision
+from edgevision.benchmarks.judges import open_judge
 from edgevision.cli.evaluate import command
 from edgevision.runtime.errors import BundleError, DatasetError, MissingPackageError
 from edgevision.runtime.heads import Head
 from edgevision.runtime.heads.classes import MultiLabelHead, SequenceHead
-from edgevision.runtime.heads.detection import YoloHead
+from edgevision.runtime.heads.detection import PostprocessedHead, YoloHead
 from edgevision.runtime.heads.embedding import EmbeddingHead
-from edgevision.runtime.heads.keypoints import DirectKeypointsHead
+from edgevision.runtime.heads.keypoints import DirectKeypointsHead, InstanceKeypointsHead
 from edgevision.runtime.heads.maps import ImageHead, SegmentationHead
+from edgevision.runtime.heads.masks import BoxMasksHead
 from edgevision.runtime.manifest import Precision
+from edgevision.runtime.results.detections import Detections
+from tests.clips import planes, write
 from tests.constant import bundle_with, colour_model, pair_of
 
 RGB = ("red", "green", "blue")
@@ -97,6 +103,32 @@ def test_without_pycocotools_the_install_line_is_shown(
         edgevision.evaluate(street, _boxes(tmp_path / "data"))
 
 
+def test_masks_of_objects_are_judged_as_masks_where_the_data_has_outlines(tmp_path: Path) -> None:
+    data = _boxes(tmp_path / "data")
+    head = BoxMasksHead(detector=PostprocessedHead(boxes="b"), masks="m")
+    manifest: Any = SimpleNamespace(task="instance_segmentation", head=head, labels=("car", "dog"))
+    half = np.ones((20, 20), np.bool_)
+    half[:, 10:] = False
+
+    def judged() -> tuple[dict[str, Any], ...]:
+        judge = open_judge(manifest, data)
+        for index in range(2):  # the same box in both images, of which the second has an object
+            box, score = np.array([[10, 5, 30, 25]], np.float32), np.ones(1, np.float32)
+            found = Detections(box, score, np.ones(1, np.int64), ("car", "dog"), judge.read(index).shape[:2])
+            masks = {"whole": (np.ones((20, 20), np.bool_),), "half": (half,)}
+            judge.add(index, {name: dataclasses.replace(found, masks=mask) for name, mask in masks.items()})
+        return tuple(figures.to_dict() for figures in judge.figures().values())
+
+    assert [(found["judged_by"], found["ap"]) for found in judged()] == [("boxes", 0.5)] * 2
+    plain = json.loads((data / "boxes.json").read_text())
+    plain["annotations"][0]["segmentation"] = [[10, 5, 30, 5, 30, 25, 10, 25]]
+    (data / "boxes.json").write_text(json.dumps(plain))
+    whole, part = judged()
+    assert whole["judged_by"] == part["judged_by"] == "masks"
+    assert whole["ap"] == whole["boxes"]["ap"] == part["boxes"]["ap"] == 0.5
+    assert (part["ap50"], part["ap75"], part["ap"]) == (0.5, 0, 0.05)  # half of its pixels: IoU 0.5 alone
+
+
 def test_masks_are_judged_by_intersection_over_union(tmp_path: Path) -> None:
     maps = np.zeros((2, 1, 4, 4, 2), np.float32)
     maps[0, :, :, 2:, 1] = maps[1, :, :, 1:, 1] = 1  # float: the right half is a dog; int8: three quarters
@@ -167,6 +199,17 @@ def test_windows_are_judged_like_images(tmp_path: Path) -> None:
     assert found["comparisons"][0]["flips"]["lost"] == 4
 
 
+def test_windows_of_videos_are_judged_like_those_of_folders(tmp_path: Path) -> None:
+    biases: dict[Precision, Sequence[float]] = {"int8": (0, 20, 0), "float32": (0, 0, 0)}
+    bundle = _coloured(tmp_path / "a.edge", SequenceHead(), biases, "logits", (1, 2, 8, 8, 3))
+    for name, tone in zip(RGB, ((250, 5, 5), (5, 250, 5), (5, 5, 250))):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        write(tmp_path / "data" / name / "clip.mp4", [planes(tone, "ITU601") for _ in range(5)])
+    found = edgevision.evaluate(bundle, tmp_path / "data", all=True).to_dict()
+    assert (found["artifacts"]["float32.onnx"]["n"], found["artifacts"]["float32.onnx"]["top1"]) == (6, 1)
+    assert found["comparisons"][0]["flips"]["lost"] == 4
+
+
 def test_made_images_are_compared_with_the_float_models(tmp_path: Path) -> None:
     black = np.full((1, 8, 6, 3), -1, np.float32)
     answers: dict[Precision, NDArray[np.float32]] = {"int8": black + np.float32(10 / 127.5), "float32": black}
@@ -185,11 +228,52 @@ def test_made_images_are_compared_with_the_float_models(tmp_path: Path) -> None:
         edgevision.evaluate(lone, "2")
 
 
-def test_a_task_without_a_measure_says_so(tmp_path: Path) -> None:
+def _points(folder: Path, names: Sequence[str]) -> Path:
+    """The one object of ``_boxes`` with a nose at its middle and no tail."""
+    data = _boxes(folder)
+    plain = json.loads((data / "boxes.json").read_text())
+    marks = {"nose": [20, 15, 2], "tail": [0, 0, 0]}
+    plain["annotations"][0]["keypoints"] = [value for name in names for value in marks[name]]
+    plain["categories"][0]["keypoints"] = list(names)
+    (data / "boxes.json").write_text(json.dumps(plain))
+    return data
+
+
+def test_points_are_judged_by_their_similarity(tmp_path: Path) -> None:
+    # 40x30 in 32x32 with borders: 0.8 pixels of the model for one of the source, 4 rows of border.
+    rows: dict[Precision, NDArray[np.float32]] = {
+        "float32": np.array([[0.5, 0.5, 0.9, 0.1, 0.1, 0.9]], np.float32),
+        "int8": np.array([[0.6, 0.5, 0.9, 0.1, 0.1, 0.9]], np.float32),  # 4 pixels beside it
+    }
     head = DirectKeypointsHead(names=("nose", "tail"), output="rows")
-    bundle = pair_of(tmp_path / "a.edge", head, (1, 32, 32, 3), {"int8": np.zeros((1, 6), np.float32)})
-    with pytest.raises(BundleError, match="the task keypoints"):
-        edgevision.evaluate(bundle, tmp_path)
+    bundle = pair_of(tmp_path / "a.edge", head, (1, 32, 32, 3), rows)
+    data = _points(tmp_path / "data", ("tail", "nose"))  # in another order than the model's
+    found = edgevision.evaluate(bundle, data, all=True).to_dict()
+    floats, ints = (found["artifacts"][f"{name}.onnx"] for name in ("float32", "int8"))
+    # The same points in both images, of which the first has no object.
+    assert (floats["judged_by"], floats["ap"], floats["objects"]) == ("points", 0.5, 1)
+    similarity = np.exp(-(4**2) / (2 * 400 * (2 * 0.05) ** 2))
+    assert ints["ap50"] == (0.5 if similarity >= 0.5 else 0) and ints["ap"] == 0
+    assert floats["at_threshold"]["oks"] == 0.5
+    with pytest.raises(DatasetError, match=r"points are not the model's.*nose, tail.*"):
+        edgevision.evaluate(bundle, _points(tmp_path / "other", ("nose",)))
+    with pytest.raises(DatasetError, match="no lists of keypoints' names"):
+        edgevision.evaluate(bundle, _boxes(tmp_path / "bare"))
+
+
+def test_points_of_objects_are_judged_with_their_boxes_scores(tmp_path: Path) -> None:
+    head = InstanceKeypointsHead(names=("nose", "tail"), detector=YoloHead(output="rows", layout="rows"), values=2)
+    row = np.array([[[16, 16, 16, 16, 0.02, 0.6, 16, 16, 1, 1], [9, 9, 4, 4, 0, 0.9, 9, 9, 9, 9]]], np.float32)
+    bundle = pair_of(tmp_path / "a.edge", head, (1, 32, 32, 3), {"float32": row})
+    found = edgevision.evaluate(bundle, _points(tmp_path / "data", ("nose", "tail"))).to_dict()
+    # Both images have both: wrong, wrong, right, wrong by score.
+    assert found["artifacts"]["float32.onnx"]["ap50"] == pytest.approx(1 / 4)
+
+
+def test_a_task_without_a_measure_says_so(tmp_path: Path) -> None:
+    manifest: Any = SimpleNamespace(task="tensors", head=None)
+    with pytest.raises(BundleError, match="the task tensors"):
+        open_judge(manifest, tmp_path)
 
 
 def test_the_command_prints_a_table_and_json(street: Path, tmp_path: Path) -> None:

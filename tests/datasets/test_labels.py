@@ -217,6 +217,40 @@ def test_pairs_are_listed_or_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         open_pairs(tmp_path)
 
 
+def test_outlines_of_objects_are_read_where_they_are_asked_for(tmp_path: Path) -> None:
+    root, plain = _coco(tmp_path / "data")
+    document = root / "annotations/instances_val2017.json"
+    right = [[1, 1, 5, 1, 5, 4], [7, 7, 9, 7, 9, 9, 7, 9]]
+    runs = {"size": [10, 20], "counts": [150, 10, 40]}
+    for outline in (right, runs, {"size": [10, 20], "counts": "f4:X1"}):  # the same runs in COCO's text
+        plain["annotations"][0]["segmentation"] = outline
+        _write(document, json.dumps(plain))
+        assert open_boxes(root, "val", also="outlines").truths[0].outlines == (outline,)
+        assert open_boxes(root, "val").truths[0].outlines is None
+    wrong: list[tuple[Any, str]] = [
+        ([[1, 1, 5, 1]], "no polygon"),
+        ([[1, 1, 5, 1, 1e9, 4]], "no polygon"),
+        ({"size": [10, 21], "counts": [160, 10, 40]}, "not of the image's size"),
+        ({"size": [10, 20], "counts": [150, 10]}, "do not fill"),
+        ({"size": [10, 20], "counts": [210, -10]}, "do not fill"),
+        ({"size": [10, 20], "counts": "f4:X"}, "break off"),
+        ({"size": [10, 20], "counts": "\u00e9"}, "no text"),
+        ({"size": [10, 20]}, "counts"),
+        ("outline", "not usable"),
+    ]
+    for outline, said in wrong:
+        plain["annotations"][0]["segmentation"] = outline
+        _write(document, json.dumps(plain))
+        with pytest.raises(DatasetError, match=said):
+            open_boxes(root, "val", also="outlines")
+    box = {"id": 2, "image_id": 7, "category_id": 9, "bbox": [1, 2, 3, 4], "segmentation": right}
+    plain["annotations"] = [box, {**box, "segmentation": []}]
+    _write(document, json.dumps(plain))
+    with pytest.raises(DatasetError, match="no outline, which others have"):
+        open_boxes(root, "val", also="outlines")
+    assert len(open_boxes(root, "val").truths[0]) == 2
+
+
 def test_clips_are_cut_into_windows_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for label, clip, count in (("run", "one", 11), ("run", "two", 4), ("walk", "", 4)):
         for number in range(count):

@@ -45,11 +45,19 @@ def test_the_makers_resolve(python: str, resolution: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("python", MAKERS)
+@pytest.mark.parametrize("resolution", ["highest", "lowest-direct"])
+def test_the_peers_resolve(python: str, resolution: str) -> None:
+    found = _resolved("peers", python, "--resolution", resolution)
+    assert {"ultralytics", "torch", "torchvision", "onnxslim", "ai-edge-quantizer", "nncf"} <= found
+
+
+@pytest.mark.slow
 def test_the_last_engine_for_32_bit_arm_resolves() -> None:
     assert {"tflite-runtime", "numpy"} <= _resolved("tflite-legacy", "3.11")
 
 
-def test_all_is_everything_but_the_legacy_engine_and_the_developers_tools() -> None:
+def test_all_is_everything_but_the_legacy_engine_the_peers_and_the_developers_tools() -> None:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     extras = set(config["options.extras_require"])
@@ -70,6 +78,7 @@ def test_all_is_everything_but_the_legacy_engine_and_the_developers_tools() -> N
         "train",
         "report",
         "metrics",
+        "peers",
         "all",
         "dev",
     }

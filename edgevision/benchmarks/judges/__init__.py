@@ -17,6 +17,7 @@ _JUDGES = {
     "sequence": ("sequence", "WindowJudge"),
     "detection": ("detection", "BoxJudge"),
     "instance_segmentation": ("detection", "BoxJudge"),
+    "keypoints": ("keypoints", "PointJudge"),
     "segmentation": ("segmentation", "PixelJudge"),
     "embedding": ("embedding", "PairJudge"),
     "generation": ("generation", "ImageJudge"),

@@ -1,4 +1,4 @@
-"""COCO's mean average precision. Objects are matched by pycocotools; its sum over images is repeated here with weights.
+"""COCO's mean average precision of boxes, masks or points: pycocotools matches, its sum over images has weights here.
 
 Lin, T.-Y. et al. (2014), Microsoft COCO: common objects in context. The weights are what a bootstrap over images needs;
 with all of them 1 the figures are those of pycocotools to the last digits, which a test holds.
@@ -7,7 +7,7 @@ with all of them 1 the figures are those of pycocotools to the last digits, whic
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,29 @@ from edgevision.runtime.errors import MissingPackageError
 
 #: Intersections over union that count as found, 0.5 to 0.95.
 IOUS: NDArray[np.float64] = np.linspace(0.5, 0.95, 10)
-#: Most detections per image and class.
-MOST = 100
+#: Most detections per image and class; of objects with points.
+MOST, MOST_WITH_POINTS = 100, 20
 _RECALLS: NDArray[np.float64] = np.linspace(0.0, 1.0, 101)
 _ANY_AREA = (0.0, 1e10)
+
+
+#: Of one object what pycocotools compares: "segmentation" (runs of pixels), or "keypoints" (x, y and visibility or
+#: score of each in one list) and of a true object its "area".
+Fields = dict[str, Any]
+
+
+class Shapes(NamedTuple):
+    """What is compared instead of boxes.
+
+    Attributes:
+        kind: Masks by intersection over union, or points by object keypoint similarity (OKS).
+        objects: Of each image's objects their fields.
+        sigmas: Of points float64 (points,): how far annotators differ, in shares of the object's size.
+    """
+
+    kind: Literal["segm", "keypoints"]
+    objects: Sequence[Sequence[Fields]]
+    sigmas: NDArray[np.float64] | None = None
 
 
 class Found(NamedTuple):
@@ -30,11 +49,13 @@ class Found(NamedTuple):
         xyxy: float (n, 4), pixels of the image.
         scores: float (n,), 0..1.
         class_ids: int (n,).
+        shapes: As those of ``Shapes``, of each object; None of boxes alone.
     """
 
     xyxy: NDArray[np.floating]
     scores: NDArray[np.floating]
     class_ids: NDArray[np.integer]
+    shapes: Sequence[Fields] | None = None
 
 
 class Matches(NamedTuple):
@@ -55,13 +76,16 @@ class Matches(NamedTuple):
     objects: NDArray[np.int64]
 
 
-def match(truths: Sequence[Boxes], found: Sequence[Found], classes: int) -> tuple[Matches, ...]:
+def match(
+    truths: Sequence[Boxes], found: Sequence[Found], classes: int, shapes: Shapes | None = None
+) -> tuple[Matches, ...]:
     """Which detections are which objects, per class.
 
     Args:
         truths: The objects of each image.
         found: The detections in each image, in the same order.
         classes: How many classes there are.
+        shapes: What is compared instead of boxes; ``found`` has them, too.
 
     Raises:
         MissingPackageError: pycocotools is not installed.
@@ -70,33 +94,38 @@ def match(truths: Sequence[Boxes], found: Sequence[Found], classes: int) -> tupl
         from pycocotools.cocoeval import COCOeval
     except ImportError as error:
         raise MissingPackageError("pycocotools", "to match boxes", "metrics") from error
-    judge = COCOeval(iouType="bbox")
-    judge.params.iouThrs, judge.params.maxDets = IOUS, [MOST]
+    judge = COCOeval(iouType="bbox" if shapes is None else shapes.kind)
+    has_points = shapes is not None and shapes.kind == "keypoints"
+    compare, most = (judge.computeOks, MOST_WITH_POINTS) if has_points else (judge.computeIoU, MOST)
+    judge.params.iouThrs, judge.params.maxDets = IOUS, [most]
+    judge.params.kpt_oks_sigmas = None if shapes is None else shapes.sigmas
     cells: list[list[tuple[int, Any]]] = [[] for _ in range(classes)]
     for image, (truth, seen) in enumerate(zip(truths, found)):
+        objects = _rows(truth.xyxy, None if shapes is None else shapes.objects[image])
+        named = _rows(seen.xyxy, None if shapes is None else seen.shapes)
+        for row, crowd, ignored in zip(objects, truth.crowd, truth.ignored):
+            row |= {"iscrowd": int(crowd), "ignore": int(ignored)}
+        for row, score in zip(named, seen.scores):
+            row["score"] = float(score)
         for label in np.union1d(truth.class_ids, seen.class_ids).tolist():
-            cells[label].append((image, _matched(judge, (image, label), truth, seen)))
+            key = (image, label)
+            judge._gts[key] = _of(label, truth.class_ids, objects)
+            judge._dts[key] = _of(label, seen.class_ids, named)
+            judge.ious[key] = compare(*key)
+            cells[label].append((image, judge.evaluateImg(*key, _ANY_AREA, most)))
     return tuple(_joined(rows, len(truths)) for rows in cells)
 
 
-def _matched(judge: Any, key: tuple[int, int], truth: Boxes, seen: Found) -> Any:
-    """pycocotools' answer for one image and class."""
-    objects = np.flatnonzero(truth.class_ids == key[1])
-    named = np.flatnonzero(seen.class_ids == key[1])
-    judge._gts[key] = [
-        {"id": number, "iscrowd": int(truth.crowd[i]), "ignore": int(truth.ignored[i]), **_box(truth.xyxy[i])}
-        for number, i in enumerate(objects, 1)  # 0 would mean "no match"
-    ]
-    judge._dts[key] = [
-        {"id": number, "score": float(seen.scores[i]), **_box(seen.xyxy[i])} for number, i in enumerate(named, 1)
-    ]
-    judge.ious[key] = judge.computeIoU(*key)
-    return judge.evaluateImg(*key, _ANY_AREA, MOST)
+def _rows(xyxy: NDArray[np.floating], shapes: Sequence[Fields] | None) -> list[dict[str, Any]]:
+    """Objects as pycocotools has them."""
+    boxes = [[left, top, right - left, bottom - top] for left, top, right, bottom in xyxy.tolist()]
+    rows = [{"bbox": box, "area": box[2] * box[3]} for box in boxes]
+    return rows if shapes is None else [row | shape for row, shape in zip(rows, shapes)]
 
 
-def _box(xyxy: NDArray[np.floating]) -> dict[str, Any]:
-    left, top, right, bottom = map(float, xyxy)
-    return {"bbox": [left, top, right - left, bottom - top], "area": (right - left) * (bottom - top)}
+def _of(label: int, class_ids: NDArray[np.integer], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of one class, numbered from 1: 0 would mean "no match"."""
+    return [rows[i] | {"id": number} for number, i in enumerate(np.flatnonzero(class_ids == label), 1)]
 
 
 def _joined(rows: list[tuple[int, Any]], images: int) -> Matches:

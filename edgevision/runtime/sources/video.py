@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from collections.abc import Iterator
@@ -34,8 +35,12 @@ class Video(Source):
     the colour matrix and range that the video declares, and turned as its rotation tag says.
     """
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, data: bytes | None = None) -> None:
         """Opens it.
+
+        Args:
+            location: The file or URL.
+            data: The file's bytes where it is packed in another; ``location`` is then its name in messages.
 
         Raises:
             SourceError: It cannot be opened, holds no video, or has frames over 50 megapixels.
@@ -44,18 +49,18 @@ class Video(Source):
         self._av = import_for_source("av", "av", "to read videos", "video")
         reformatter = import_for_source("av.video.reformatter", "av", "to read videos", "video")
         self.name = re.sub(r"(?<=://)[^/@]*@", "", str(location))  # no user:password in messages
-        self._container, self._stream = self._opened(str(location))
+        self._container, self._stream = self._opened(str(location), data)
         self.kind = "recording" if isinstance(location, Path) or self._length_s() else "live"
         self._reformatter: Any = reformatter.VideoReformatter()  # one for all frames: it keeps its tables
 
-    def _opened(self, location: str) -> tuple[Any, Any]:
+    def _opened(self, location: str, data: bytes | None) -> tuple[Any, Any]:
         words: dict[str, Any] = {}
-        if "://" in location:
+        if data is None and "://" in location:
             words["timeout"] = (_TIMEOUT_S, _TIMEOUT_S)
         if location.startswith("rtsp"):
             words["options"] = {"rtsp_transport": "tcp"}  # UDP loses packets, which damages frames
         try:
-            container = self._av.open(location, **words)
+            container = self._av.open(location if data is None else io.BytesIO(data), **words)
         except (self._av.FFmpegError, OSError, ValueError) as error:
             cure = "check the address, and that this machine reaches it" if "://" in location else _CURE
             raise SourceError(f"{self.name} cannot be opened as a video", got=_reason(error), cure=cure) from error
@@ -68,6 +73,17 @@ class Video(Source):
             raise SourceError(f"{self.name} is not usable", expected=expected, got=got)
         stream.thread_type = "NONE"  # the other cores are for the model, and threads hold back frames of a camera
         return container, stream
+
+    def count(self) -> int:
+        """How many frames a file is to have, by its packets: nothing is decoded. The file is used up.
+
+        Raises:
+            SourceError: It is damaged.
+        """
+        try:
+            return sum(packet.size > 0 for packet in self._container.demux(self._stream))
+        except (self._av.FFmpegError, OSError) as error:
+            raise SourceError(f"{self.name} cannot be read", got=_reason(error), cure=_CURE) from error
 
     def _length_s(self) -> float:
         """How long the video is to be by its header; 0 when that does not say."""

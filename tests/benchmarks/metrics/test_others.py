@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 
 import numpy as np
@@ -14,11 +15,13 @@ from sklearn import metrics as sk
 
 from edgevision.benchmarks.judges.detection import BoxFigures
 from edgevision.benchmarks.judges.embedding import PairFigures
-from edgevision.benchmarks.metrics.detection import Found, average_precisions, match
+from edgevision.benchmarks.metrics.detection import Found, Shapes, average_precisions, match
 from edgevision.benchmarks.metrics.generation import Distance, distance, mean_absolute, psnr
+from edgevision.benchmarks.metrics.outlines import runs_of_mask, runs_of_outline
 from edgevision.benchmarks.metrics.segmentation import counts_of, iou, mean_iou, pixel_table
 from edgevision.benchmarks.metrics.verification import equal_error, roc, sorted_pairs, supported_rates, true_accepts
 from edgevision.datasets import Boxes
+from edgevision.datasets.outlines import Outline, _runs
 
 CLASSES = 4  # the last has no objects
 
@@ -45,8 +48,8 @@ def _scene(seed: int, images: int = 25) -> tuple[list[Boxes], list[Found]]:
     return truths, found
 
 
-def _reference(truths: list[Boxes], found: list[Found]) -> NDArray[np.float64]:
-    """pycocotools from end to end: precision (10, 101, classes), -1 for a class without objects."""
+def _reference(truths: list[Boxes], found: list[Found], size: tuple[int, int] | None = None) -> NDArray[np.float64]:
+    """pycocotools from end to end: precision (10, 101, classes), -1 without objects; of masks if there is a size."""
 
     def listed(boxes: NDArray[np.floating]) -> list[list[float]]:
         return [[x1, y1, x2 - x1, y2 - y1] for x1, y1, x2, y2 in boxes.tolist()]
@@ -55,7 +58,7 @@ def _reference(truths: list[Boxes], found: list[Found]) -> NDArray[np.float64]:
         coco = COCO()
         categories = [{"id": label, "name": str(label)} for label in range(CLASSES)]
         coco.dataset = {
-            "images": [{"id": i} for i in range(len(truths))],
+            "images": [{"id": i, **dict(zip(("height", "width"), size or ()))} for i in range(len(truths))],
             "annotations": rows,
             "categories": categories,
         }
@@ -65,14 +68,16 @@ def _reference(truths: list[Boxes], found: list[Found]) -> NDArray[np.float64]:
     objects: list[dict[str, object]] = []
     seen: list[dict[str, object]] = []
     for image, (truth, boxes) in enumerate(zip(truths, found)):
-        for box, label, crowd in zip(listed(truth.xyxy), truth.class_ids.tolist(), truth.crowd.tolist()):
+        for i, (box, label, crowd) in enumerate(zip(listed(truth.xyxy), truth.class_ids.tolist(), truth.crowd)):
             row = {"id": len(objects) + 1, "image_id": image, "category_id": label, "bbox": box}
+            row |= {"segmentation": truth.outlines[i]} if truth.outlines else {}
             objects.append({**row, "area": box[2] * box[3], "iscrowd": int(crowd)})
-        for box, label, score in zip(listed(boxes.xyxy), boxes.class_ids.tolist(), boxes.scores.tolist()):
+        for i, (box, label, score) in enumerate(zip(listed(boxes.xyxy), boxes.class_ids.tolist(), boxes.scores)):
             row = {"id": len(seen) + 1, "image_id": image, "category_id": label, "bbox": box}
-            seen.append({**row, "area": box[2] * box[3], "score": score, "iscrowd": 0})
+            row |= boxes.shapes[i] if boxes.shapes else {}
+            seen.append({**row, "area": box[2] * box[3], "score": float(score), "iscrowd": 0})
     with contextlib.redirect_stdout(io.StringIO()):
-        judge = COCOeval(made(objects), made(seen), "bbox")
+        judge = COCOeval(made(objects), made(seen), "segm" if size else "bbox")
         judge.evaluate()
         judge.accumulate()
     return np.asarray(judge.eval["precision"])[:, :, :, 0, -1]
@@ -90,6 +95,49 @@ def test_average_precision_is_that_of_pycocotools(seed: int) -> None:
     assert (facts["ap"], facts["ap50"], facts["ap75"]) == pytest.approx(reference, abs=1e-12)
     assert facts["per_class"]["d"] == {"ap50": None, "ap": None, "objects": 0}
     assert facts["interval95"][0] < facts["ap50"] < facts["interval95"][1]
+
+
+def _masked(truths: list[Boxes], found: list[Found], size: tuple[int, int]) -> tuple[list[Boxes], list[Found]]:
+    """The scene with outlines: polygons of two parts, runs of crowds in both notations; ellipses as detections."""
+    y, x = np.mgrid[: size[0], : size[1]] + 0.5
+
+    def ellipse(box: NDArray[np.floating]) -> NDArray[np.bool_]:
+        middle, half = (box[:2] + box[2:]) / 2, np.maximum(box[2:] - box[:2], 1) / 2
+        inside: NDArray[np.bool_] = ((x - middle[0]) / half[0]) ** 2 + ((y - middle[1]) / half[1]) ** 2 <= 1
+        return inside
+
+    def outline(box: NDArray[np.floating], number: int, crowd: bool) -> Outline:
+        x1, y1, x2, y2 = (float(value) for value in box)
+        middle = (x1 + x2) / 2
+        if not crowd:
+            left, right = (
+                [x1, y1, middle - 1, y1, middle - 1, y2, x1, y2],
+                [middle + 1, y1, x2, (y1 + y2) / 2, middle, y2],
+            )
+            return [left, right]
+        runs = runs_of_mask(ellipse(box))
+        counts = runs["counts"].decode()
+        return {"size": list(size), "counts": counts if number % 2 else _runs(counts)}
+
+    outlined = [
+        dataclasses.replace(t, outlines=tuple(outline(b, i, bool(c)) for i, (b, c) in enumerate(zip(t.xyxy, t.crowd))))
+        for t in truths
+    ]
+    return outlined, [
+        f._replace(shapes=[{"segmentation": runs_of_mask(ellipse(box))} for box in f.xyxy]) for f in found
+    ]
+
+
+def test_average_precision_of_masks_is_that_of_pycocotools() -> None:
+    size = (110, 130)
+    truths, found = _masked(*_scene(3), size)
+    assert sum(t.crowd.sum() for t in truths) > 4
+    masks = [[{"segmentation": runs_of_outline(each, size)} for each in truth.outlines or ()] for truth in truths]
+    expected = _reference(truths, found, size)[:, :, :3].mean(axis=1)
+    mine = np.stack([average_precisions(each) for each in match(truths, found, CLASSES, Shapes("segm", masks))[:3]])
+    assert np.abs(mine.T - expected).max() < 1e-12
+    boxes = np.stack([average_precisions(each) for each in match(truths, found, CLASSES)[:3]])
+    assert np.abs(mine - boxes).max() > 0.05, "masks and boxes are judged apart"
 
 
 def test_a_resample_is_as_if_images_were_there_so_often() -> None:
