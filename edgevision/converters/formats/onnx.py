@@ -18,6 +18,7 @@ import numpy as np
 from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.formats.guard import guarded
 from edgevision.converters.formats.onnx_graph import OnnxGraph
+from edgevision.converters.formats.onnx_padding import merge_padding
 from edgevision.converters.formats.onnx_weights import store_in_int8, stored_constant, to_float16
 from edgevision.converters.quantize.pairs import saturates
 from edgevision.converters.quantize.weights import lies_on_grid, to_grid
@@ -55,6 +56,7 @@ def export(source: Source, path: Path) -> None:
             _take_pixels(graph, name)
         for node in products:
             _quantize_constants(graph, node)
+        merge_padding(graph)
         _keep_softmax(graph)
     elif source.precision == "dynamic-int8":
         for node in products:
