@@ -12,6 +12,7 @@ Both resize as OpenCV does, without antialiasing, so that boxes can be compared;
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import sys
 import tempfile
@@ -40,6 +41,8 @@ HEADS: dict[str, dict[str, Any]] = {
 
 
 def main() -> None:
+    if importlib.util.find_spec("ultralytics") is None:
+        sys.exit("Ultralytics is not installed: pip install '.[peers]'")
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     one_thread()
