@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -76,6 +76,23 @@ class BoxDataset:
     def split(self) -> str:
         """Which split this is."""
         return self.images.split
+
+    def subset(self, indices: Iterable[int] | NDArray[np.integer]) -> BoxDataset:
+        """The images at ``indices`` with their objects, in that order.
+
+        Raises:
+            DatasetError: An index is outside 0..len - 1.
+        """
+        chosen = [int(index) for index in indices]
+        images = self.images.subset(chosen)
+        return dataclasses.replace(self, images=images, truths=tuple(self.truths[index] for index in chosen))
+
+    def present(self) -> NDArray[np.bool_]:
+        """Which classes are in each image, bool (images, classes), to stratify by; what is ignored does not count."""
+        found = np.zeros((len(self), len(self.labels)), np.bool_)
+        for row, truth in zip(found, self.truths):
+            row[truth.class_ids[~truth.ignored]] = True
+        return found
 
     def aligned_to(self, labels: Sequence[str]) -> BoxDataset:
         """The same with class indices that follow ``labels``, a model's; the model may know more classes.

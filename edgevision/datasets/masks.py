@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -73,6 +73,25 @@ class MaskDataset:
             got = f"value {int(values[found == _UNKNOWN].max())}"
             raise DatasetError(f"the mask {sample_name} has a class without a name", expected=expected, got=got)
         return found.astype(np.uint8)
+
+    def subset(self, indices: Iterable[int] | NDArray[np.integer]) -> MaskDataset:
+        """The images at ``indices`` with their masks, in that order.
+
+        Raises:
+            DatasetError: An index is outside 0..len - 1.
+        """
+        chosen = [int(index) for index in indices]
+        return dataclasses.replace(self, images=self.images.subset(chosen), masks=self.masks.subset(chosen))
+
+    def present(self) -> NDArray[np.bool_]:
+        """Which classes are in each image, bool (images, classes), to stratify by; reads all masks.
+
+        Raises:
+            DatasetError: A mask is damaged.
+        """
+        rows = [np.bincount(self.mask(index).ravel(), minlength=256)[:IGNORED] > 0 for index in range(len(self))]
+        found = np.array(rows, np.bool_).reshape(len(self), IGNORED)
+        return found[:, : len(self.labels) or 1 + int(np.flatnonzero(found.any(axis=0)).max(initial=0))]
 
     def aligned_to(self, labels: Sequence[str]) -> MaskDataset:
         """The same with indices that follow ``labels``, a model's; by number where the data names no classes.

@@ -63,6 +63,20 @@ def stratified(
     return np.setdiff1d(np.arange(total, dtype=np.int64), picked), picked
 
 
+def rarest(present: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Of each image the class that the fewest images have, int64 (images,): what to stratify images of several by.
+
+    A rare class's images are divided as if it had them alone; of frequent classes there is enough on both sides anyway.
+    Images of no class are a group of their own, numbered after the last class.
+
+    Args:
+        present: bool (images, classes), which classes are in each image.
+    """
+    counts = np.where(present, present.sum(axis=0, keepdims=True), len(present) + 1)
+    found = counts.argmin(axis=1) if present.shape[1] else np.zeros(len(present), np.int64)
+    return np.where(present.any(axis=1), found, present.shape[1]).astype(np.int64)
+
+
 def _quotas(sizes: NDArray[np.int64], count: int) -> list[int]:
     """``count`` divided in proportion to ``sizes``, by largest remainder; a class's last image goes last."""
     exact = sizes * (count / max(int(sizes.sum()), 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,9 +38,13 @@ class Examples(ABC):
 
     Attributes:
         labels: Class names.
+        sizes: (height, width) of each in the data, pixels; empty where that is not known.
+        unreadable: What is wrong with each image that was left out because it cannot be read.
     """
 
     labels: tuple[str, ...]
+    sizes: Sequence[tuple[int, int]] = ()
+    unreadable: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -74,9 +78,11 @@ class TrainingData:
     def provenance(self) -> dict[str, Any]:
         """Hashes and counts of both, for the model's record."""
         held = self.validation
+        left_out = len(self.train.unreadable) + (0 if held is None else len(held.unreadable))
         return {
             "images": len(self.train),
             "data_sha256": self.train.content_hash(),
             "val_images": 0 if held is None else len(held),
             "val_data_sha256": None if held is None else held.content_hash(),
+            "unreadable_images": left_out,
         }

@@ -52,6 +52,7 @@ class Recipe:
         keep_channels: Share of the channels that stay of the network in ``weights``, 0 < share <= 1 (``narrowing``).
         sparsity: Share of each kernel's weights that are zero in the end, 0 <= share < 1 (``sparsity``).
         qat: Epochs of quantisation-aware training after the others; 0 leaves quantisation to ``convert``.
+        strict: Whether an image that cannot be read ends the training; else it is left out and named.
         seed: Decides what is held out, the first weights, the order and the augmentation.
     """
 
@@ -86,6 +87,7 @@ class Recipe:
     sparsity: float = 0.0
     keep_channels: float = 1.0
     qat: int = 0
+    strict: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

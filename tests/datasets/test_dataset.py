@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgevision.datasets import open_dataset
-from edgevision.datasets.splits import stratified
+from edgevision.datasets.splits import rarest, stratified
 from edgevision.runtime.errors import DatasetError
 from tests.shared_data import shared_path
 
@@ -105,3 +105,14 @@ def test_stratified_leaves_single_images_where_they_are() -> None:
 def test_stratified_refuses_to_hold_out_everything(share: float) -> None:
     with pytest.raises(DatasetError, match="cannot be held out"):
         stratified(np.arange(20) % 2, share, 0)
+
+
+def test_images_of_several_classes_are_stratified_by_the_rarest() -> None:
+    present = np.zeros((40, 3), np.bool_)
+    present[:36, 0], present[:20, 1], present[10:14, 2] = True, True, True
+    groups = rarest(present)
+    assert groups.tolist() == [1] * 10 + [2] * 4 + [1] * 6 + [0] * 16 + [3] * 4
+    kept, held = stratified(groups, 0.25, 0)
+    assert [int(present[held, index].sum()) for index in range(3)] == [9, 5, 1]
+    assert len(kept) == 30 and (~present[held].any(axis=1)).sum() == 1
+    assert rarest(np.zeros((2, 0), np.bool_)).tolist() == [0, 0]

@@ -15,6 +15,8 @@ from PIL import Image
 
 from edgevision.datasets import open_boxes, open_clips, open_masks, open_pairs, open_tags, pairs
 from edgevision.datasets.latents import open_latents
+from edgevision.datasets.masks import IGNORED
+from edgevision.datasets.splits import rarest, stratified
 from edgevision.runtime.errors import DatasetError
 from tests.shared_data import shared_path
 
@@ -312,3 +314,24 @@ def test_the_real_data_is_read(tmp_path: Path) -> None:
         archive.extractall(tmp_path, ten)
     people = open_pairs(tmp_path / "faces")
     assert (int(people.same.sum()), int((~people.same).sum())) == (450, 4500)
+
+
+def test_images_with_boxes_and_masks_are_divided_by_their_rarest_class() -> None:
+    boxes = open_boxes(shared_path("bccd_blood_cells.zip"), "train")
+    present = boxes.present()
+    assert present.shape == (205, 3) and boxes.labels[present.sum(axis=0).argmin()] == "Platelets"
+    kept, held = stratified(rarest(present), 0.2, 0)
+    part = boxes.subset(held)
+    assert len(part) == 41 and part.images[3].name == boxes.images[int(held[3])].name
+    assert part.truths[3] is boxes.truths[int(held[3])] and (part.present() == present[held]).all()
+    shares = [present[places].mean(axis=0) for places in (kept, held)]
+    assert np.abs(shares[0] - shares[1])[present.mean(axis=0).argmin()] < 0.02
+
+
+def test_masks_tell_which_classes_are_present(tmp_path: Path) -> None:
+    for index, value in enumerate((0, 2, IGNORED)):
+        _image(tmp_path / f"images/{index}.png", value=9)
+        _image(tmp_path / f"masks/{index}.png", value=value)
+    masks = open_masks(tmp_path)
+    assert masks.present().tolist() == [[True, False, False], [False, False, True], [False] * 3]
+    assert masks.subset([1]).mask(0).max() == 2 and len(masks.subset([1]).images) == 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgevision.datasets import Dataset
 from edgevision.runtime.spec import Preprocessing
-from edgevision.trainers.data import open_labelled
+from edgevision.trainers.data import check_classes, open_labelled
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
 from edgevision.trainers.images import LabelledImages, is_colored
 from edgevision.trainers.losses import class_loss
@@ -38,9 +38,11 @@ class Classification(Task):
         train, held = open_labelled(data, recipe.validation_split, recipe.seed)
 
         def loaded(part: Dataset) -> LabelledImages:
-            return LabelledImages(part, p, progress)
+            return LabelledImages(part, p, progress, strict=recipe.strict)
 
-        return TrainingData(loaded(train), None if held is None else loaded(held))
+        images = loaded(train)
+        check_classes(images.data, images.unreadable)
+        return TrainingData(images, None if held is None else loaded(held))
 
     @classmethod
     def settle(cls, recipe: Recipe, data: TrainingData, asked: Mapping[str, Any]) -> Recipe:
