@@ -125,6 +125,18 @@ class Progress:
             self._drawn = now
             self._draw(done, total)
 
+    def live(self, stage: str, done: int, total: int, note: str) -> None:
+        """A bar on a terminal whose note changes all the time; elsewhere nothing."""
+        now = self._clock()
+        if self._live and (done >= total or now - self._drawn >= _REDRAW_S):
+            self._drawn, self._stage, self._note = now, stage, note
+            self._draw(done, total, shutil.get_terminal_size().columns - 1)
+
+    def line(self, text: str) -> None:
+        """A line that stays, in place of the bar."""
+        self._write(f"\r\033[K{text}\n" if self._open else f"{text}\n")
+        self._open, self._stage = False, ""
+
     def close(self) -> None:
         """Leaves the last bar standing and ends its line."""
         if self._open:
@@ -137,11 +149,12 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _draw(self, done: int, total: int) -> None:
+    def _draw(self, done: int, total: int, width: int | None = None) -> None:
         full = _BAR * min(done, total) // total if total > 0 else 0
         count = f" {done}/{total}" if total > 0 else ""
         note = f" {self._note}" if self._note else ""
-        self._write(f"\r\033[K{self._stage:<24} [{'#' * full}{'.' * (_BAR - full)}]{count}{note}")
+        text = f"{self._stage:<{24 if width is None else 0}} [{'#' * full}{'.' * (_BAR - full)}]{count}{note}"
+        self._write(f"\r\033[K{text[:width]}")
         self._open = True
 
     def _write(self, text: str) -> None:

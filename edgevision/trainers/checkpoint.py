@@ -19,13 +19,43 @@ from edgevision.runtime.errors import InputError, ModelError
 if TYPE_CHECKING:
     from edgevision.trainers.fit import History
 
-#: Seconds between two states, at least, where epochs are shorter: at most so much work is lost.
-EVERY_S = 10.0
+#: A state is written when so many times the seconds that the last one took have passed: 2 % of a training at most.
+APART = 50.0
 _FILE = "state.npz"
+_ANEW = "begin anew with --force in place of --resume"
+_DAMAGE = (KeyError, TypeError, ValueError, EOFError, OSError, zipfile.BadZipFile)
+#: How fields of the record are called in messages; the others by their names.
+_WORDS = {"data_sha256": "the training data", "val_data_sha256": "the validation data"}
+
+
+def state_folder(out: Path) -> Path:
+    """The hidden folder beside the model that is to be written."""
+    return out.with_name(f".{out.stem}.training")
+
+
+def has_state(out: Path) -> bool:
+    """Whether an interrupted training of ``out`` can be gone on with."""
+    return (state_folder(out) / _FILE).is_file()
+
+
+def interrupted(out: Path) -> tuple[dict[str, Any], int] | None:
+    """Recipe of the interrupted training of ``out`` and its finished epochs; None where there is none.
+
+    Raises:
+        ModelError: Its state is damaged.
+    """
+    if not has_state(out):
+        return None
+    try:
+        with (state_folder(out) / _FILE).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            plain = json.loads(str(file["state"]))
+        return dict(plain["what"]["recipe"]), len(plain["epochs"])
+    except _DAMAGE as error:
+        raise _damaged(state_folder(out), error) from error
 
 
 class Checkpoint:
-    """A hidden folder beside the model that is to be written.
+    """The state of one training.
 
     Args:
         out: The .keras file of the training.
@@ -33,18 +63,14 @@ class Checkpoint:
     """
 
     def __init__(self, out: Path, what: dict[str, Any]) -> None:
-        self.folder = out.with_name(f".{out.stem}.training")
+        self.folder = state_folder(out)
         self._what = json.loads(json.dumps(what))
-        self._saved_at = time.monotonic()
-
-    @property
-    def exists(self) -> bool:
-        """Whether there is a state to go on from."""
-        return (self.folder / _FILE).is_file()
+        self._next = 0.0
 
     def save(self, variables: Sequence[Any], history: History, now: bool = False) -> None:
-        """Replace the state, unless the last one is younger than ``EVERY_S`` seconds and it need not be ``now``."""
-        if not now and time.monotonic() - self._saved_at < EVERY_S:
+        """Replace the state; where it need not be ``now``, only if the last one is old enough not to slow training."""
+        begun = time.monotonic()
+        if not now and begun < self._next:
             return
         plain = {"what": self._what, "best": history.best, "epochs": [vars(epoch) for epoch in history.epochs]}
         arrays: dict[str, Any] = {f"v{index}": np.asarray(variable) for index, variable in enumerate(variables)}
@@ -56,7 +82,8 @@ class Checkpoint:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self.folder / _FILE)
-        self._saved_at = time.monotonic()
+        ended = time.monotonic()
+        self._next = ended + APART * (ended - begun)
 
     def restore(self, variables: Sequence[Any]) -> History | None:
         """Bring ``variables`` to the state; None where there is none.
@@ -67,22 +94,25 @@ class Checkpoint:
         """
         from edgevision.trainers.fit import Epoch, History
 
-        if not self.exists:
+        if not (self.folder / _FILE).is_file():
             return None
         try:
-            with np.load(self.folder / _FILE, allow_pickle=False) as file:
+            with (self.folder / _FILE).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-            plain = json.loads(str(arrays["state"]))
+            plain = json.loads(str(arrays.pop("state")))
             self._check(plain["what"])
-            for index, variable in enumerate(variables):
-                variable.assign(arrays[f"v{index}"])
-            weights = [arrays[f"w{index}"] for index in range(sum(name.startswith("w") for name in arrays))]
-            return History([Epoch(**epoch) for epoch in plain["epochs"]], plain["best"], weights)
-        except (KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
+            weights = [arrays.pop(f"w{index}") for index in range(sum(name.startswith("w") for name in arrays))]
+            values = [arrays.pop(f"v{index}") for index in range(len(variables))]
+            if arrays or any(value.shape != tuple(each.shape) for value, each in zip(values, variables)):
+                raise ValueError("it holds other variables than the network has")
+            history = History([Epoch(**epoch) for epoch in plain["epochs"]], plain["best"], weights)
+        except _DAMAGE as error:
             if isinstance(error, InputError):
                 raise
-            cure = f"remove {self.folder} and train again"
-            raise ModelError(f"the state in {self.folder} is damaged", got=str(error), cure=cure) from error
+            raise _damaged(self.folder, error) from error
+        for variable, value in zip(variables, values):
+            variable.assign(value)
+        return history
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -90,11 +120,30 @@ class Checkpoint:
             shutil.rmtree(self.folder)
 
     def _check(self, what: dict[str, Any]) -> None:
-        for name in sorted(self._what.keys() | what.keys()):
-            if self._what.get(name) != what.get(name):
+        """Whether the state is of this training, its recipe first: from it other differences follow."""
+        ours, theirs = _flat(self._what), _flat(what)
+        for name in sorted(ours.keys() | theirs.keys(), key=lambda name: (not name.startswith("recipe."), name)):
+            if ours.get(name) != theirs.get(name):
+                called = _WORDS.get(name, name.removeprefix("recipe."))
                 raise InputError(
-                    f"the interrupted training was another one: its {name} differs",
-                    expected=str(what.get(name)),
-                    got=str(self._what.get(name)),
-                    cure="give the same settings, or leave --resume out to begin anew",
+                    f"the interrupted training was another one: {called} differs",
+                    expected=_shown(theirs.get(name)),
+                    got=_shown(ours.get(name)),
+                    cure=f"give what was given then, or {_ANEW}",
                 )
+
+
+def _damaged(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"the state in {folder} is damaged", got=" ".join(str(error).split()), cure=_ANEW)
+
+
+def _flat(value: dict[str, Any], path: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        found |= _flat(item, f"{path}{key}.") if isinstance(item, dict) else {f"{path}{key}": item}
+    return found
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

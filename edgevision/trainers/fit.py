@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 
 from edgevision.runtime.errors import ModelError
 from edgevision.trainers.augment import Policy
+from edgevision.trainers.average import Average
 from edgevision.trainers.checkpoint import Checkpoint
 from edgevision.trainers.examples import Examples, Progress, TrainingData
 from edgevision.trainers.optimizers import make_optimizer
 from edgevision.trainers.pipeline import Pipeline
+from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.sparsity import Sparsifier
 from edgevision.trainers.step import Step
 from edgevision.trainers.tasks.task import Task
@@ -31,11 +34,13 @@ class Epoch:
         seconds: Including validation.
         figures: Means over the augmented training examples as they were trained on, and, as "val_...", the task's
             figures on the validation examples.
+        learning_rate: In the middle of it.
     """
 
     number: int
     seconds: float
     figures: dict[str, float]
+    learning_rate: float = 0.0
 
 
 @dataclass
@@ -53,7 +58,31 @@ class History:
     weights: list[NDArray[Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Live:
+    """A training as it stands after a step, to be shown.
+
+    Attributes:
+        recipe: What is done.
+        images: How many examples are trained on.
+        val_images: How many are held out.
+        epoch: Number of the epoch, from 1.
+        done: Steps done, those of earlier epochs too.
+        total: Steps of all epochs.
+        figures: Means over the epoch so far.
+    """
+
+    recipe: Recipe
+    images: int
+    val_images: int
+    epoch: int
+    done: int
+    total: int
+    figures: Mapping[str, float]
+
+
 OnEpoch = Callable[[Epoch], None] | None
+OnStep = Callable[[Live], None] | None
 
 
 def fit(
@@ -62,6 +91,7 @@ def fit(
     checkpoint: Checkpoint | None = None,
     progress: Progress = None,
     on_epoch: OnEpoch = None,
+    on_step: OnStep = None,
 ) -> History:
     """Train the task's network in place; it ends with the weights of the best epoch.
 
@@ -74,6 +104,7 @@ def fit(
         checkpoint: Where the state is kept after epochs, and taken from where there is one.
         progress: Called with ("train", steps done, steps in all).
         on_epoch: Called after each epoch.
+        on_step: Called after each step.
 
     Raises:
         ModelError: The loss is no number any more.
@@ -81,53 +112,70 @@ def fit(
     """
     recipe = task.recipe
     pipeline = Pipeline(data.train, Policy(recipe.augment), task.encode, recipe.batch_size, recipe.seed)
-    step = task.step(make_optimizer(recipe, len(pipeline) * recipe.epochs))
+    optimizer = make_optimizer(recipe, len(pipeline) * recipe.epochs)
+    step = task.step(optimizer)
+    average = Average(step.model, recipe.ema) if recipe.ema else None
+    variables = [*step.variables, *(average.variables if average else ())]
     sparsifier = Sparsifier(step.model, recipe.sparsity, len(pipeline) * recipe.epochs) if recipe.sparsity else None
     history = History()
     if checkpoint is not None:
-        history = checkpoint.restore(step.variables) or history
+        history = checkpoint.restore(variables) or history
+
+    def watch(number: int, done: int, figures: Mapping[str, float]) -> None:
+        if sparsifier is not None:
+            sparsifier(done)
+        if average is not None:
+            average.update()
+        if progress is not None:
+            progress("train", done, recipe.epochs * len(pipeline))
+        if on_step is not None:
+            held = 0 if data.validation is None else len(data.validation)
+            on_step(Live(recipe, len(data.train), held, number, done, recipe.epochs * len(pipeline), figures))
+
     while len(history.epochs) < recipe.epochs and not _is_over(history, recipe.patience):
-        start = time.perf_counter_ns()
-        number = len(history.epochs) + 1
+        number, start = len(history.epochs) + 1, time.perf_counter_ns()
         if recipe.freeze:
             step.hold(task.built.given if number <= recipe.freeze else ())
-        figures = _one_pass(step, pipeline, number, recipe.epochs, progress, sparsifier)
-        _judge(task, step, data.validation, figures)
-        history.epochs.append(Epoch(number, (time.perf_counter_ns() - start) / 1e9, figures))
-        if sparsifier is not None and not sparsifier.is_done:
-            history.best = 0  # what is not sparse enough yet is no candidate
-        _rank(task, history, step, data.validation)
+        figures, rate = _one_pass(step, optimizer, pipeline, number, watch)
+        with average.in_place() if average else nullcontext():
+            _judge(task, step, data.validation, figures)
+            history.epochs.append(Epoch(number, (time.perf_counter_ns() - start) / 1e9, figures, rate))
+            if sparsifier is not None and not sparsifier.is_done:
+                history.best = 0  # what is not sparse enough yet is no candidate
+            _rank(task, history, step, data.validation)
         if checkpoint is not None:
-            checkpoint.save(step.variables, history, number == recipe.epochs)
+            checkpoint.save(variables, history, number == recipe.epochs)
         if on_epoch is not None:
             on_epoch(history.epochs[-1])
     if recipe.freeze:
         step.hold(())
     if history.weights:
         step.model.set_weights(history.weights)
+    elif average is not None:
+        average.apply()
     task.finish(step.predict, data)
     return history
 
 
 def _one_pass(
-    step: Step, pipeline: Pipeline, number: int, epochs: int, progress: Progress, sparsifier: Sparsifier | None
-) -> dict[str, float]:
+    step: Step, optimizer: Any, pipeline: Pipeline, number: int, watch: Callable[[int, int, Mapping[str, float]], None]
+) -> tuple[dict[str, float], float]:
+    """Means over the epoch, and the learning rate in its middle."""
     sums: dict[str, float] = {}
-    seen, done = 0, (number - 1) * len(pipeline)
-    for images, targets in pipeline.epoch(number):
+    seen, rate, before = 0, 0.0, (number - 1) * len(pipeline)
+    for index, (images, targets) in enumerate(pipeline.epoch(number)):
+        if index == len(pipeline) // 2:
+            rate = float(optimizer.learning_rate)
         figures = step(images, targets)
         if not math.isfinite(figures["loss"]):
             cure = "choose a smaller learning_rate, or set gradient_clip to 1"
             raise ModelError(f"the loss in epoch {number} is no number any more", got=str(figures["loss"]), cure=cure)
         count = int(images.shape[0])
-        seen, done = seen + count, done + 1
-        if sparsifier is not None:
-            sparsifier(done)
+        seen += count
         for name, value in figures.items():
             sums[name] = sums.get(name, 0.0) + value * count
-        if progress is not None:
-            progress("train", done, epochs * len(pipeline))
-    return {name: value / seen for name, value in sums.items()}
+        watch(number, before + index + 1, {name: value / seen for name, value in sums.items()})
+    return {name: value / seen for name, value in sums.items()}, rate
 
 
 def _judge(task: Task, step: Step, validation: Examples | None, figures: dict[str, float]) -> None:
@@ -140,12 +188,12 @@ def _rank(task: Task, history: History, step: Step, validation: Examples | None)
     if validation is None:
         history.best = len(history.epochs)
         return
-    key = f"val_{task.metric}"
+    name, higher = task.chooses
 
     def worth(number: int) -> tuple[float, float]:
         figures = history.epochs[number - 1].figures
-        value = figures[key] if np.isfinite(figures[key]) else -math.inf
-        return value if task.higher else -value, -figures.get("val_loss", 0.0)
+        value = figures[f"val_{name}"] if np.isfinite(figures[f"val_{name}"]) else -math.inf
+        return value if higher else -value, -figures.get("val_loss", 0.0)
 
     if not history.best or worth(len(history.epochs)) > worth(history.best):
         history.best, history.weights = len(history.epochs), step.model.get_weights()

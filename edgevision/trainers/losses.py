@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgevision.runtime.errors import InputError
 from edgevision.trainers.engine import import_keras, import_tensorflow
+from edgevision.trainers.names import check_name
 from edgevision.trainers.recipe import Recipe
 
 #: "focal" weighs down what is right already (Lin et al. 2017, gamma 2); "mae" and "mse" compare probabilities.
@@ -36,7 +36,6 @@ def _named(recipe: Recipe, logits: bool, outputs: Any, label: Any) -> Any:
         return losses.categorical_crossentropy(label, outputs, from_logits=logits, label_smoothing=smoothing)
     if recipe.loss == "focal":
         return losses.categorical_focal_crossentropy(label, outputs, from_logits=logits, label_smoothing=smoothing)
-    if recipe.loss not in CLASS_LOSSES:
-        raise InputError("the loss is unknown", expected=" or ".join(CLASS_LOSSES), got=repr(recipe.loss))
+    check_name("loss", recipe.loss, CLASS_LOSSES)
     shares = import_tensorflow().nn.softmax(outputs) if logits else outputs
     return (losses.mean_absolute_error if recipe.loss == "mae" else losses.mean_squared_error)(label, shares)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgevision.runtime.errors import InputError
 from edgevision.trainers.engine import import_keras, import_tensorflow
+from edgevision.trainers.names import check_name
 from edgevision.trainers.recipe import Recipe
 
 OPTIMIZERS = ("sgd", "momentum", "rmsprop", "adam", "adamw")
@@ -23,9 +23,8 @@ def check_optimizer(recipe: Recipe) -> None:
     Raises:
         InputError: One is not.
     """
-    for what, name, known in (("optimizer", recipe.optimizer, OPTIMIZERS), ("schedule", recipe.schedule, SCHEDULES)):
-        if name not in known:
-            raise InputError(f"the {what} is unknown", expected=" or ".join(known), got=repr(name))
+    check_name("optimizer", recipe.optimizer, OPTIMIZERS)
+    check_name("schedule", recipe.schedule, SCHEDULES)
 
 
 def make_optimizer(recipe: Recipe, steps: int) -> Any:

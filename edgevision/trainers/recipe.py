@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from edgevision.converters.metadata import read_metadata
 from edgevision.runtime.errors import BundleError, InputError
 from edgevision.runtime.manifest import from_plain, to_plain
 from edgevision.runtime.spec import Interpolation, ResizePolicy
@@ -44,6 +45,9 @@ class Recipe:
         loss: One of the task's losses.
         box_loss: Of detectors, one of ``detection.losses.BOX_LOSSES``.
         label_smoothing: Share of each label that is spread over all classes, 0 <= share < 1.
+        metric: Validation figure that chooses the best epoch; "": the task's own.
+        ema: Decay of an exponential moving average of the weights, such as 0.999, 0 <= decay < 1; the averaged weights
+            are judged and saved. 0 averages nothing.
         patience: Epochs without a better validation figure after which training ends; 0 never ends it early.
         validation_split: Share held out where the data has no val split, 0 <= share < 1.
         teacher: A .keras file or a bundle of the same classes to learn from beside the labels; "" for none.
@@ -79,6 +83,8 @@ class Recipe:
     loss: str = "cross-entropy"
     box_loss: str = "giou"
     label_smoothing: float = 0.0
+    metric: str = ""
+    ema: float = 0.0
     patience: int = 0
     validation_split: float = 0.1
     teacher: str = ""
@@ -99,7 +105,7 @@ class Recipe:
                 raise InputError(f"{name} is not usable", expected="at least 0", got=str(getattr(self, name)))
         if self.freeze > self.epochs:
             raise InputError("freeze is not usable", expected=f"at most {self.epochs} epochs", got=str(self.freeze))
-        for name in ("validation_split", "label_smoothing", "momentum", "teacher_share", "sparsity"):
+        for name in ("validation_split", "label_smoothing", "momentum", "teacher_share", "sparsity", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is not usable", expected="a share 0 <= x < 1", got=str(getattr(self, name)))
         for name in ("weight_decay", "gradient_clip"):
@@ -111,6 +117,10 @@ class Recipe:
         for name in ("learning_rate", "temperature"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is not usable", expected="a number > 0", got=str(getattr(self, name)))
+        if self.ema and self.sparsity:
+            raise InputError(
+                "ema and sparsity exclude each other", cure="averaged weights are nowhere zero: leave one out"
+            )
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise InputError("input_size is not usable", expected="(height, width)", got=str(self.input_size))
 
@@ -128,16 +138,29 @@ FIELDS = tuple(item.name for item in dataclasses.fields(Recipe))
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
-    """The fields that a TOML file sets.
+    """The fields that a TOML file sets, or all of those that a .keras file was trained with.
 
     Raises:
-        InputError: It cannot be read, or sets what is no field of ``Recipe``.
+        InputError: It cannot be read, was not trained here, or sets what is no field of ``Recipe``.
     """
+    if Path(path).suffix == ".keras":
+        return _recipe_in(Path(path))
     try:
         # By name: the checks of types are those of Python 3.10, which has no such module and trains nothing.
         found: dict[str, Any] = importlib.import_module("tomllib").loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read as TOML", got=" ".join(str(error).split())) from error
+    check_fields(found, f"{path}: ")
+    return found
+
+
+def _recipe_in(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(f"{path} is not there", expected="a .toml or a .keras file")
+    metadata = read_metadata(path) or {}
+    found = metadata.get("provenance", {}).get("recipe")
+    if not isinstance(found, dict):
+        raise InputError(f"{path} does not say how it was trained", expected="a model of edgevision train")
     check_fields(found, f"{path}: ")
     return found
 
@@ -153,6 +176,22 @@ def check_fields(found: Mapping[str, Any], where: str = "") -> None:
             near = get_close_matches(name, FIELDS, 1)
             cure = f"write {near[0]}" if near else "fields: " + ", ".join(FIELDS)
             raise InputError(f"{where}training has no setting {name!r}", cure=cure)
+
+
+def from_text(name: str, text: str) -> Any:
+    """The value that a text means for a field of ``Recipe``, or, by its looks, for an option of a network."""
+    hint = _HINTS.get(name)
+    if hint is str:
+        return text
+    if name == "input_size":
+        sides = text.lower().split("x")
+        return tuple(int(side) for side in (sides * 2)[:2]) if all(map(str.isdigit, sides)) else text
+    if hint == tuple[str, ...]:
+        return tuple(word.strip() for word in text.split(",") if word.strip())
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def recipe_of(fields: Mapping[str, Any]) -> Recipe:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Step:
         optimizer.build(self.model.trainable_variables)
         self._held: tuple[Any, ...] = ()
         self._update = self._graph(self._updated)
-        self._answer = self._graph(self._answered)
+        self._answer = answering(self.model, task.p)
 
     @property
     def variables(self) -> list[Any]:
@@ -60,7 +60,7 @@ class Step:
 
     def predict(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """The network's outputs by name, float32."""
-        return {name: np.asarray(value) for name, value in self._answer(images).items()}
+        return self._answer(images)
 
     def _graph(self, function: Any) -> Any:
         return import_tensorflow().function(function, reduce_retracing=True, autograph=False)
@@ -80,8 +80,15 @@ class Step:
         self._optimizer.apply(tape.gradient(total, weights), weights)
         return figures
 
-    def _answered(self, images: Any) -> dict[str, Any]:
-        return named(self.model, self.model(normalized(images, self._task.p), training=False))
+
+def answering(model: Any, p: Preprocessing) -> Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]:
+    """From uint8 images (batch, H, W, C) to the network's outputs by name, float32."""
+
+    def answered(images: Any) -> dict[str, Any]:
+        return named(model, model(normalized(images, p), training=False))
+
+    answer = import_tensorflow().function(answered, reduce_retracing=True, autograph=False)
+    return lambda images: {name: np.asarray(value) for name, value in answer(images).items()}
 
 
 def named(model: Any, outputs: Any) -> dict[str, Any]:

@@ -102,39 +102,6 @@ def test_label_files_of_other_systems(tmp_path: Path) -> None:
     assert read_labels(path) == ("café", "two words")
 
 
-def test_train_passes_its_options_and_says_what_comes_next(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from edgevision.trainers.train import TrainingResult, settled
-
-    call: dict[str, Any] = {}
-
-    def train(data: str, out: Path, **options: Any) -> TrainingResult:
-        call.update(options, data=data, out=out)
-        return TrainingResult(out, settled(data, {})[2], ("a", "b"), (), 1, "accuracy", 0.9, 100, 20, 1234)
-
-    monkeypatch.setattr("edgevision.trainers.train.train", train)
-    words = shlex.split(
-        "--model cnn-folder --epochs 3 --input-size 48 --batch-size 8 --seed 5 --resize letterbox --force"
-    )
-    outcome = run("train", "photos", "--out", tmp_path / "m.keras", *words)
-    assert outcome.code == 0
-    assert "accuracy 0.9000 on 20 held out" in outcome.out
-    assert " convert " in outcome.out
-    del call["progress"]
-    assert call == {
-        "data": "photos",
-        "out": tmp_path / "m.keras",
-        "model": "cnn-folder",
-        "epochs": 3,
-        "input_size": (48, 48),
-        "batch_size": 8,
-        "seed": 5,
-        "resize": "letterbox",
-        "force": True,
-    }
-
-
 def test_the_demo_leaves_other_folders_alone(run: Run, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     outcome = run("demo", "--out", tmp_path)

@@ -27,7 +27,19 @@ def confusion_picture(report: Report) -> dict[str, Any] | None:
         return None
     labels = class_names(report.accuracy)
     answers = np.asarray(report.accuracy.predictions[name], np.int64)
-    counts = confusion(np.asarray(report.accuracy.truth, np.int64), answers, len(labels))
+    return matrix_picture(name, np.asarray(report.accuracy.truth, np.int64), answers, labels)
+
+
+def matrix_picture(name: str, truth: Counts, answers: Counts, labels: tuple[str, ...]) -> dict[str, Any]:
+    """The same of any answers.
+
+    Args:
+        name: Whose answers they are.
+        truth: Right classes, int64 (images,).
+        answers: The same of the answers.
+        labels: Class names.
+    """
+    counts = confusion(truth, answers, len(labels))
     classes, wrong = len(labels), int(counts.sum() - np.trace(counts))
     return {
         "artifact": name,

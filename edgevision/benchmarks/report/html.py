@@ -40,13 +40,14 @@ def render(report: Report) -> str:
     return fill("report.html.j2", _content(report))
 
 
-def fill(template: str, content: Mapping[str, Any]) -> str:
-    """A page from one of the templates beside this file. They see ``script``, which sorts and filters tables, and
-    ``script_hash``, by which a Content-Security-Policy allows it and nothing else.
+def fill(template: str, content: Mapping[str, Any], folder: Path | None = None) -> str:
+    """A page from one of the templates beside this file, or in ``folder``. They see ``script``, which sorts and filters
+    tables, and ``script_hash``, by which a Content-Security-Policy allows it and nothing else.
 
     Args:
         template: Its file name.
         content: What it shows.
+        folder: Where templates are that are not here; it comes first.
 
     Raises:
         MissingPackageError: jinja2 is not installed.
@@ -55,8 +56,9 @@ def fill(template: str, content: Mapping[str, Any]) -> str:
         jinja2: Any = importlib.import_module("jinja2")
     except ModuleNotFoundError as error:
         raise MissingPackageError("jinja2", "to write the HTML report", "report") from error
+    folders = [Path(__file__).parent] if folder is None else [folder, Path(__file__).parent]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader(folders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

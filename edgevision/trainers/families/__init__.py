@@ -11,6 +11,8 @@ from edgevision.trainers.families import applications, attention, plain, resnet
 from edgevision.trainers.families.detection import fcos, rcnn, ssd
 from edgevision.trainers.families.family import Built as Built
 from edgevision.trainers.families.family import Family as Family
+from edgevision.trainers.names import check_name
+from edgevision.trainers.recipe import FIELDS
 
 _MODULES = (plain, resnet, attention, applications, fcos, rcnn, ssd)
 FAMILIES: dict[str, Family] = {family.name: family for module in _MODULES for family in module.FAMILIES}
@@ -22,10 +24,7 @@ def named_family(name: str) -> Family:
     Raises:
         InputError: There is none.
     """
-    if name not in FAMILIES:
-        near = get_close_matches(name, FAMILIES, 3)
-        expected = " or ".join(near) if near else ", ".join(FAMILIES)
-        raise InputError("the network is unknown", expected=expected, got=repr(name), cure="see docs/models.md")
+    check_name("network", name, FAMILIES, "edgevision train --list shows all")
     return FAMILIES[name]
 
 
@@ -38,7 +37,9 @@ def checked_options(family: Family, asked: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in asked.items():
         if name not in family.options:
             expected = ", ".join(family.options) or "none at all"
-            raise InputError(f"{family.name} has no option {name!r}", expected=expected)
+            near = get_close_matches(name, [*family.options, *FIELDS], 1)
+            cure = f"write {near[0]}" if near else ""
+            raise InputError(f"{family.name} has no option {name!r}", expected=expected, cure=cure)
         default = family.options[name]
         right = isinstance(value, (int, float)) if isinstance(default, float) else isinstance(value, type(default))
         if not right or isinstance(value, bool) != isinstance(default, bool):

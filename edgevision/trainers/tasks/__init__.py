@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
-from edgevision.runtime.errors import InputError
+from edgevision.trainers.names import check_name
 from edgevision.trainers.tasks.classification import Classification
 from edgevision.trainers.tasks.detection import Detection
 from edgevision.trainers.tasks.task import Predict as Predict
@@ -21,15 +22,17 @@ def named_task(name: str) -> type[Task]:
     Raises:
         InputError: There is none.
     """
-    if name not in TASKS:
-        raise InputError("the task is unknown", expected=" or ".join(TASKS), got=repr(name))
+    check_name("task", name, TASKS)
     return TASKS[name]
 
 
 def guessed_task(data: Any) -> type[Task]:
-    """The task that the data looks as if it were for."""
-    if isinstance(data, (str, Path)):
-        for task in TASKS.values():
-            if task.recognises(data):
-                return task
-    return Classification
+    """The task that the data looks as if it were for; warns where it could be for several."""
+    if not isinstance(data, (str, Path)):
+        return Classification
+    found = [task for task in TASKS.values() if task is not Classification and task.recognises(data)]
+    if len(found) > 1:
+        others = " or ".join(task.name for task in found[1:])
+        message = f"{data} is taken for {found[0].name}, and could be for {others}: choose with --task"
+        warnings.warn(message, stacklevel=2)
+    return found[0] if found else Classification

@@ -5,19 +5,25 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgevision.datasets import Dataset
+from edgevision.benchmarks.metrics.classification import confusion, macro
+from edgevision.datasets import Dataset, open_dataset
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.data import check_classes, open_labelled
+from edgevision.trainers.deploy import write_npz
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
 from edgevision.trainers.images import LabelledImages, is_colored
-from edgevision.trainers.losses import class_loss
+from edgevision.trainers.losses import CLASS_LOSSES, class_loss
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.tasks.task import Predict, Task
+
+if TYPE_CHECKING:
+    from edgevision.trainers.report.sections import Section
 
 _BATCH = 256
 
@@ -26,6 +32,8 @@ class Classification(Task):
     """See ``Task``. Losses: ``losses.CLASS_LOSSES``."""
 
     name, default, metric = "classification", "cnn-cifar", "accuracy"
+    figures: ClassVar[Mapping[str, bool]] = {"loss": False, "precision": True, "recall": True, "f1": True}
+    losses = CLASS_LOSSES
 
     @classmethod
     def recognises(cls, data: str | Path) -> bool:
@@ -62,16 +70,40 @@ class Classification(Task):
         return class_loss(self.recipe, self.built.scores, scores, targets["label"])
 
     def judge(self, predict: Predict, examples: Examples) -> dict[str, float]:
-        """Mean cross-entropy and accuracy, 0..1."""
-        total, right = 0.0, 0
+        """Mean cross-entropy; accuracy, and means over the classes of precision, recall and F1, 0..1."""
+        shares, truth = self.answers(predict, examples)
+        loss = -np.log(np.maximum(shares[np.arange(len(truth)), truth], 1e-12)).mean()
+        found = confusion(truth, shares.argmax(axis=1), len(self.labels))
+        return {"loss": float(loss), "accuracy": float(np.trace(found)) / len(truth), **macro(found)}
+
+    def answers(self, predict: Predict, examples: Examples) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Probabilities (examples, classes), 0..1, and the right classes (examples,)."""
+        shares, truth = [], []
         for start in range(0, len(examples), _BATCH):
             found = [examples[index] for index in range(start, min(start + _BATCH, len(examples)))]
             (outputs,) = predict(np.stack([example.pixels for example in found])).values()
-            wanted = self.encode(found)["label"].argmax(axis=1)
-            shares = _probabilities(outputs.astype(np.float64), self.built.scores)
-            total -= np.log(np.maximum(shares[np.arange(len(wanted)), wanted], 1e-12)).sum()
-            right += int((outputs.argmax(axis=1) == wanted).sum())
-        return {"loss": float(total) / len(examples), "accuracy": right / len(examples)}
+            truth.append(self.encode(found)["label"].argmax(axis=1))
+            shares.append(_probabilities(outputs.astype(np.float64), self.built.scores))
+        return np.concatenate(shares), np.concatenate(truth)
+
+    def sections(self, predict: Predict, data: TrainingData, pictures: bool) -> tuple[Section, ...]:
+        """See ``Task.sections``; before them the confusion matrix."""
+        if data.validation is None:
+            return ()
+        from edgevision.trainers.report.sections import confusion_section
+
+        shares, truth = self.answers(predict, data.validation)
+        matrix = confusion_section(truth, shares.argmax(axis=1), self.labels)
+        return (*super().sections(predict, data, pictures), matrix)
+
+    @classmethod
+    def conversion_data(cls, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
+        """See ``Task.conversion_data``; where the data has no split to judge by, the shares that training made."""
+        if isinstance(data, (str, Path)) and {"val", "test"} & {*open_dataset(data, prefer="train").splits}:
+            return str(data), str(data)
+        held = examples.validation
+        judging = None if held is None else write_npz(folder / "held_out.npz", held)
+        return write_npz(folder / "train.npz", examples.train), judging
 
 
 def _probabilities(outputs: Any, scores: str | None) -> Any:

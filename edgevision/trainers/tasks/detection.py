@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ class Detection(Task):
     """See ``Task``. Losses: ``detection.losses``."""
 
     name, default, metric = "detection", "fcos-mobilenet", "ap50"
+    figures: ClassVar[Mapping[str, bool]] = {"ap": True}
 
     def __init__(self, recipe: Recipe, built: Built, labels: tuple[str, ...], p: Preprocessing) -> None:
         super().__init__(recipe, built, labels, p)

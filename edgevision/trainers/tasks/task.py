@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.runtime.errors import InputError
 from edgevision.runtime.heads import Head
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
@@ -18,6 +19,9 @@ from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.step import Step
 from edgevision.trainers.teacher import Teacher
+
+if TYPE_CHECKING:
+    from edgevision.trainers.report.sections import Section
 
 #: From uint8 images (n, H, W, C) to the network's outputs by name, n first.
 Predict = Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]
@@ -29,8 +33,10 @@ class Task(ABC):
     Attributes:
         name: One of the manifest's tasks.
         default: Family where none is named.
-        metric: The validation figure that tells the best epoch.
+        metric: The validation figure that tells the best epoch, unless the recipe names another.
         higher: Whether more of it is better.
+        figures: Others that may choose the epoch, and whether more of each is better.
+        losses: Names that the recipe's ``loss`` may have; empty where ``loss`` itself checks it.
         defaults: What the task wants of the recipe unless told otherwise.
         teacher: Whose answers the network learns from beside the labels; None without.
     """
@@ -39,6 +45,8 @@ class Task(ABC):
     default: ClassVar[str]
     metric: ClassVar[str]
     higher: ClassVar[bool] = True
+    figures: ClassVar[Mapping[str, bool]] = {}
+    losses: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, recipe: Recipe, built: Built, labels: tuple[str, ...], p: Preprocessing) -> None:
@@ -46,6 +54,12 @@ class Task(ABC):
         self.teacher: Teacher | None = None
         if recipe.teacher:
             self.teacher = Teacher(recipe.teacher, labels, p, built.scores, recipe.temperature)
+
+    @property
+    def chooses(self) -> tuple[str, bool]:
+        """The validation figure that tells the best epoch, and whether more of it is better."""
+        name = self.recipe.metric or self.metric
+        return name, self.higher if name == self.metric else self.figures[name]
 
     @classmethod
     @abstractmethod
@@ -96,6 +110,35 @@ class Task(ABC):
     def step(self, optimizer: Any) -> Step:
         """What trains the network batch by batch."""
         return Step(self, optimizer)
+
+    def sections(self, predict: Predict, data: TrainingData, pictures: bool) -> tuple[Section, ...]:
+        """What the training report shows beside curves and recipe: here validation examples, the worst first.
+
+        Args:
+            predict: The trained network.
+            data: What it learned from, and what was held out.
+            pictures: Whether images may be part of the report.
+        """
+        from edgevision.trainers.report.gallery import worst_first
+
+        return worst_first(self, predict, data.validation, pictures)
+
+    @classmethod
+    def conversion_data(cls, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
+        """Paths or names of what ``convert`` calibrates with, and of what its gate judges by, None for what is left
+        over of the former. Here the data for both: convert takes its train split, and its test or val split.
+
+        Args:
+            data: As it was handed to ``train``.
+            examples: What it became.
+            folder: An empty one, for files to write.
+
+        Raises:
+            InputError: The data lies in memory alone.
+        """
+        if not isinstance(data, (str, Path)):
+            raise InputError("what is to be converted needs data in a file", expected="a path", got=type(data).__name__)
+        return str(data), str(data)
 
     def head(self) -> Head | None:
         """What the trained network's outputs are, for the manifest."""

@@ -1,0 +1,270 @@
+"""Every family of networks through the whole toolkit: train, convert, evaluate, measure; writes docs/zoo.md.
+
+    python scripts/zoo.py [--toy] [--only NAME ...] [--work DIR] [--out docs/zoo.md]
+
+Each family has a process of its own and leaves its files in --work: what is there is not done again, so that a run that
+was interrupted goes on when it is started again, in the middle of a training if need be. A family that fails does not
+stop the rest: the page says where it failed, and the next run tries it again. --toy takes a few images and one epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevision.benchmarks.benchmark import benchmark
+from edgevision.benchmarks.evaluate import evaluate
+from edgevision.benchmarks.report import Report
+from edgevision.benchmarks.report.findings import median_ms
+from edgevision.converters.convert import convert
+from edgevision.datasets import open_dataset
+from edgevision.runtime.bundle import Bundle
+from edgevision.trainers.checkpoint import has_state
+from edgevision.trainers.families import FAMILIES, named_family
+from edgevision.trainers.recipe import read_recipe, recipe_of
+from edgevision.trainers.tasks import TASKS, named_task
+from edgevision.trainers.train import model_input, train
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("EDGEVISION_SHARED", ROOT.parent / "shared")) / "data"
+#: What each task learns from; names that are no file there are data sets by name.
+DATA = {
+    "classification": "cifar10_png.zip",
+    "detection": "bccd_blood_cells.zip",
+    "segmentation": "camvid_240x180.zip",
+    "embedding": "orl_faces.zip",
+    "sequence": "video_clips.zip",
+    "generation": "mnist_t10k.zip",
+}
+#: Families that learn from something else than their task's data, and settings other than a family's own.
+OTHER_DATA = {"cnn-mnist": "digits"}
+SETTINGS: dict[str, dict[str, Any]] = {}
+TOY = {"epochs": 1}
+#: Images of a class in toy data, in training and in the test.
+FEW = (24, 8)
+FORMATS = ("tflite", "onnx", "openvino")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--only", nargs="+", metavar="NAME", default=[])
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "zoo")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "zoo.md")
+    parser.add_argument("--hours", type=float, default=6.0, help="that a family may take")
+    parser.add_argument("--one", metavar="NAME", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    work = options.work / ("toy" if options.toy else "full")
+    work.mkdir(parents=True, exist_ok=True)
+    if options.one:
+        one(options.one, work, options.toy)
+        return 0
+    names = [named_family(name).name for name in options.only] or sorted(FAMILIES)
+    for number, name in enumerate(names, 1):
+        print(f"{number}/{len(names)} {name}: ", end="", flush=True)
+        again = [*(["--toy"] if options.toy else []), "--work", str(options.work)]
+        print(run(name, work, again, options.hours), flush=True)
+    options.out.write_text(page(work, options.toy), encoding="utf-8")
+    print(options.out)
+    return int(any(failure(work / name) for name in names))
+
+
+def run(name: str, work: Path, more: list[str], hours: float) -> str:
+    """One family in a process of its own; what became of it."""
+    folder = work / name
+    folder.mkdir(exist_ok=True)
+    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+        command = [sys.executable, __file__, "--one", name, *more]
+        try:
+            code = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, timeout=hours * 3600).returncode
+        except subprocess.TimeoutExpired:
+            (folder / "failed.txt").write_text(f"it took more than {hours:g} hours", encoding="utf-8")
+            return failure(folder)
+    if code and not failure(folder):
+        (folder / "failed.txt").write_text(f"its process ended with {code}", encoding="utf-8")
+    return failure(folder) or "done"
+
+
+def failure(folder: Path) -> str:
+    """Where and why it failed; "" if it did not."""
+    path = folder / "failed.txt"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def one(name: str, work: Path, toy: bool) -> None:
+    """The stages that are not done yet."""
+    folder = work / name
+    (folder / "failed.txt").unlink(missing_ok=True)
+    data = data_of(name, work, toy)
+    stage = "training"
+    try:
+        trained(name, folder, data, toy)
+        stage = "conversion"
+        converted(folder, data)
+        stage = "evaluation"
+        evaluated(folder, data)
+        stage = "benchmark"
+        measured(folder, toy)
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        (folder / "failed.txt").write_text(f"{stage}: {text}", encoding="utf-8")
+        raise
+
+
+def data_of(name: str, work: Path, toy: bool) -> str:
+    """Path or name of what a family learns from; in a toy run of classes a few images of it."""
+    task = FAMILIES[name].task
+    found = OTHER_DATA.get(name, DATA[task])
+    path = str(SHARED / found) if (SHARED / found).exists() else found
+    if not toy or task != "classification":
+        return path
+    few = work / f"{Path(found).stem}.npz"
+    if not few.exists():
+        write_few(path, few)
+    return str(few)
+
+
+def write_few(data: str, target: Path) -> None:
+    """A few images of each class, train and test."""
+    arrays: dict[str, Any] = {}
+    for split, count, at in (("train", FEW[0], 0), ("test", FEW[1], -FEW[1])):
+        whole = open_dataset(data, prefer=split)
+        places = [np.flatnonzero(whole.targets == label) for label in range(len(whole.labels))]
+        chosen = whole.subset(np.concatenate([each[at:][:count] for each in places]))
+        arrays |= {f"{split}_images": np.stack([sample.decode() for sample in chosen])}
+        arrays |= {f"{split}_labels": chosen.targets, "label_names": np.array(whole.labels)}
+    temporary = target.with_suffix(".part.npz")
+    np.savez(temporary, **arrays)
+    temporary.replace(target)
+
+
+def trained(name: str, folder: Path, data: str, toy: bool) -> None:
+    out, facts = folder / "model.keras", folder / "training.json"
+    if facts.exists() and out.exists():
+        return
+    fields = {**SETTINGS.get(name, {}), **(TOY if toy else {})}
+    start, cpu = time.perf_counter(), time.process_time()
+    resume = has_state(out)
+    result = train(data, out, model=name, report=folder / "training.html", resume=resume, force=True, **fields)
+    times = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu, "resumed": resume}
+    write_json(facts, {**result.to_dict(), **times})
+
+
+def converted(folder: Path, data: str) -> None:
+    out = folder / "model.edge"
+    if out.exists():
+        return
+    recipe = recipe_of(read_recipe(folder / "model.keras"))
+    kind, family = named_task(recipe.task), named_family(recipe.model)
+    examples = kind.open(data, recipe, model_input(recipe, family), None)
+    with tempfile.TemporaryDirectory() as scratch:
+        calibration, judging = kind.conversion_data(data, examples, Path(scratch))
+        convert(folder / "model.keras", calibration, out, evaluate=judging)
+
+
+def evaluated(folder: Path, data: str) -> None:
+    out = folder / "evaluation.json"
+    if out.exists():
+        return
+    found = evaluate(folder / "model.edge", data, all=True)
+    headlines = {name: figures.headline for name, figures in found.artifacts.items()}
+    write_json(out, {**found.to_dict(), "headlines": headlines})
+
+
+def measured(folder: Path, toy: bool) -> None:
+    out = folder / "benchmark.json"
+    if not out.exists():
+        benchmark(folder / "model.edge", quick=toy, runs=5 if toy else None).write(folder / "part.json", force=True)
+        (folder / "part.json").replace(out)
+
+
+def write_json(path: Path, value: Any) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(value), encoding="utf-8")
+    temporary.replace(path)
+
+
+def page(work: Path, toy: bool) -> str:
+    """docs/zoo.md."""
+    lines = ["# What every family of networks reaches", ""]
+    lines += [
+        "Written by `python scripts/zoo.py`: each family with its own settings on its task's data (the test split),"
+    ]
+    lines += ["through training, conversion, evaluation and benchmark. Latency is the median of the fastest int8 file"]
+    lines += ["on the machine that trained; the gate is that of the conversion.", ""]
+    if toy:
+        lines += ["**A toy run: a few images and one epoch. It shows that everything works, and nothing else.**", ""]
+    for task in TASKS:
+        rows = [
+            row(work / name, name) for name in sorted(FAMILIES) if FAMILIES[name].task == task and known(work / name)
+        ]
+        if rows:
+            headings = list(rows[0])
+            lines += [f"## {task}", "", f"| {' | '.join(headings)} |", f"|---|{'--:|' * (len(headings) - 2)}---|"]
+            lines += [*(f"| {' | '.join(each.values())} |" for each in rows), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def known(folder: Path) -> bool:
+    return (folder / "log.txt").exists()
+
+
+def row(folder: Path, name: str) -> dict[str, str]:
+    """What is known of a family."""
+    found = {part: read_json(folder / f"{part}.json") for part in ("training", "evaluation")}
+    figures, headlines = found["evaluation"].get("artifacts", {}), found["evaluation"].get("headlines", {})
+
+    def figure(artifact: str) -> str:
+        value = figures.get(artifact, {}).get(headlines.get(artifact))
+        return "" if value is None else f"{value:.3f}"
+
+    headline = next(iter(headlines.values()), "figure").replace("_", " ")
+    floats = [figure(each) for each in figures if each.startswith("float32") and figure(each)]
+    bundle = Bundle.open(folder / "model.edge") if (folder / "model.edge").exists() else None
+    sizes = [each.size for each in bundle.manifest.artifacts if each.name == "int8.tflite"] if bundle else []
+    latencies = int8_ms(folder / "benchmark.json")
+    cpu = found["training"].get("cpu_s")
+    return {
+        "network": f"`{name}`",
+        "parameters": f"{found['training'].get('parameters', 0):,}",
+        "training, CPU min": "" if cpu is None else f"{cpu / 60:.1f}",
+        f"float32 {headline}": floats[0] if floats else "",
+        **{f"int8 {kind}": figure(f"int8.{ending}") for kind, ending in zip(FORMATS, ("tflite", "onnx", "xml"))},
+        "int8 kB": f"{sizes[0] / 1000:,.0f}" if sizes else "",
+        "ms": f"{min(latencies):.2f}" if latencies else "",
+        "gate": failure(folder) or verdict(bundle),
+    }
+
+
+def int8_ms(path: Path) -> list[float]:
+    """Median latencies of the int8 files, milliseconds."""
+    if not path.exists():
+        return []
+    report = Report.from_json(path.read_text(encoding="utf-8"))
+    return [median_ms(run) for run in report.artifacts if run.precision == "int8"]
+
+
+def verdict(bundle: Bundle | None) -> str:
+    gate = None if bundle is None else bundle.manifest.gate
+    if bundle is None or gate is None:
+        return ""
+    short = [each.name for each in bundle.manifest.artifacts if not each.passed]
+    return f"{gate.verdict}{': ' + ', '.join(short) if short else ''}"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
