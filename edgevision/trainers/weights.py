@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -54,7 +55,7 @@ def check_weights(recipe: Recipe, family: Family) -> None:
     if recipe.keep_channels < 1 and recipe.weights in ("", IMAGENET):
         cure = "train it first, then give --weights FILE"
         raise InputError("there are no channels to choose from", expected="a trained network", got="none", cure=cure)
-    if recipe.freeze and not recipe.weights:
+    if recipe.freeze and (not recipe.weights or recipe.keep_channels < 1):
         cure = f"give --weights FILE or --weights {IMAGENET}"
         raise InputError("there is nothing to freeze", expected="weights to begin with", got="none", cure=cure)
 
@@ -166,7 +167,9 @@ def _from_weights(path: Path, model: Any) -> list[Any]:
         layer.set_weights([np.full_like(array, np.nan) for array in arrays])
     by_name = {} if path.name.endswith(".weights.h5") else {"by_name": True}
     try:
-        model.load_weights(str(path), skip_mismatch=True, **by_name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about layers that do not fit: they are counted
+            model.load_weights(str(path), skip_mismatch=True, **by_name)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         got, cure = " ".join(str(error).split())[:200], "save the whole model with model.save('NAME.keras')"
         raise ModelError(f"the weights in {path} cannot be read", got=got, cure=cure) from error

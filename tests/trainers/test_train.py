@@ -102,7 +102,7 @@ def test_digits_are_learned_and_never_mirrored(tmp_path: Path) -> None:
     assert metadata["provenance"]["recipe"]["augment"] == [] and metadata["scores"] == "probabilities"
 
 
-@pytest.mark.parametrize(("grey", "augment"), [(True, []), (False, ["flip", "shift=0.03"])])
+@pytest.mark.parametrize(("grey", "augment"), [(True, []), (False, ["flip", "shift=0.1"])])
 def test_grey_images_are_not_augmented_unless_told(tmp_path: Path, grey: bool, augment: list[str]) -> None:
     images = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 1 if grey else 3), dtype=np.uint8)
     np.savez(tmp_path / "d.npz", images=images, labels=[0, 1] * 4)

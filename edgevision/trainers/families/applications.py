@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ APPLICATIONS: tuple[Application, ...] = (
     Application("inception-resnet-v2", "InceptionResNetV2", "Inception with residual sums", "tf", 299, 75),
     Application("xception", "Xception", "Separable convolutions, residual", "tf", 299, 71),
     *_numbered("densenet", "DenseNet", "Every layer sees all before it", "torch", _DENSE),
-    Application("mobilenet", "MobileNet", "Separable convolutions: the safest in int8", "tf", has_alpha=True),
+    Application("mobilenet", "MobileNet", "Separable convolutions, in a row", "tf", has_alpha=True),
     Application("mobilenet-v2", "MobileNetV2", "Inverted residuals: the usual choice on devices", "tf", has_alpha=True),
     Application("mobilenet-v3-small", "MobileNetV3Small", "Gates, hard swish: least work", "raw", has_alpha=True),
     Application("mobilenet-v3-large", "MobileNetV3Large", "Gates, hard swish", "raw", has_alpha=True),
@@ -108,7 +109,9 @@ def build(
     chosen = {"alpha": options["alpha"]} if application.has_alpha else {}
     make = getattr(keras.applications, application.function)
     try:
-        base = make(include_top=False, weights=weights, input_tensor=image, **chosen)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that weights of 224x224 are taken for other sizes: they are meant to be
+            base = make(include_top=False, weights=weights, input_tensor=image, **chosen)
     except Exception as error:  # Keras raises bare Exception where a download fails
         raise _refused(application, weights, error) from error
     x = keras.layers.GlobalAveragePooling2D()(base.output)

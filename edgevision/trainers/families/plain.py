@@ -34,6 +34,7 @@ class Network:
         batch_norm: Whether each convolution is followed by batch normalisation.
         batch_size: Images a training step, unless said otherwise.
         learning_rate: Adam's at the start, unless said otherwise.
+        epochs: Passes over the images, unless said otherwise.
         augment: Augmentation in training of colour images, unless said otherwise.
     """
 
@@ -50,6 +51,7 @@ class Network:
     batch_norm: bool = False
     batch_size: int = 32
     learning_rate: float = 1e-3
+    epochs: int = 10
     augment: tuple[str, ...] = ("flip", "shift=0.03")
 
     def features(self, height: int, width: int) -> tuple[int, int]:
@@ -107,7 +109,10 @@ NETWORKS: dict[str, Network] = {
             2,
             64,
             "logits",
+            batch_size=64,
             learning_rate=2e-3,
+            epochs=20,
+            augment=("flip", "shift=0.1"),
         ),
         Network(
             "cnn-cifar-wide",
@@ -209,6 +214,7 @@ def _family(network: Network) -> Family:
         "input_size": (network.height, network.width),
         "batch_size": network.batch_size,
         "learning_rate": network.learning_rate,
+        "epochs": network.epochs,
         "augment": network.augment,
     }
     build_it = functools.partial(build, network=network)

@@ -71,5 +71,5 @@ def _family(name: str, summary: str, width: int, blocks: int, early: bool = Fals
 FAMILIES = (
     _family("resnet-8", "Residual, 79 thousand parameters: small images on small processors", 16, 1),
     _family("resnet-20", "Residual, 274 thousand parameters: small images", 16, 3),
-    _family("resnet-quick", "Residual, halves the image at once: most accuracy for minutes of training", 48, 1, True),
+    _family("resnet-quick", "Residual, halves the image at once: most accuracy for minutes of training", 32, 1, True),
 )
