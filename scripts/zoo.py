@@ -165,7 +165,7 @@ def converted(folder: Path, data: str) -> None:
         return
     recipe = recipe_of(read_recipe(folder / "model.keras"))
     kind, family = named_task(recipe.task), named_family(recipe.model)
-    examples = kind.open(data, recipe, model_input(recipe, family), None)
+    examples = kind.open(data, recipe, model_input(recipe, family, kind, data), None)
     with tempfile.TemporaryDirectory() as scratch:
         calibration, judging = kind.conversion_data(data, examples, Path(scratch))
         convert(folder / "model.keras", calibration, out, evaluate=judging)

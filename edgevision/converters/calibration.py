@@ -17,7 +17,7 @@ from edgevision.converters.image_facts import ImageFacts, image_facts
 from edgevision.converters.quantize.convergence import Convergence
 from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.resemblance import resemblance_warnings
-from edgevision.datasets import open_images
+from edgevision.datasets import WindowDataset, open_clips, open_images
 from edgevision.datasets.dataset import Dataset
 from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.preprocess import resize
@@ -33,7 +33,7 @@ _CACHE_BYTES = 24 * 2**20
 
 
 class PixelSet:
-    """Images of a data set as the model's input pixels.
+    """Images of a data set, or windows of frames, as the model's input pixels.
 
     Attributes:
         dataset: Where they come from.
@@ -41,9 +41,12 @@ class PixelSet:
         input_name: Name of the model's input.
     """
 
-    def __init__(self, dataset: Dataset, preprocessing: Preprocessing, input_name: str = "image") -> None:
+    def __init__(
+        self, dataset: Dataset | WindowDataset, preprocessing: Preprocessing, input_name: str = "image"
+    ) -> None:
         self.dataset, self.preprocessing, self.input_name = dataset, preprocessing, input_name
         size = preprocessing.height * preprocessing.width * preprocessing.channels
+        size *= dataset.frames if isinstance(dataset, WindowDataset) else 1
         self._kept = _CACHE_BYTES // size
         self._cache: dict[int, Pixels] = {}
         self._facts: dict[int, ImageFacts] = {}
@@ -52,7 +55,7 @@ class PixelSet:
         return len(self.dataset)
 
     def batches(self, size: int = 32) -> Iterator[Batch]:
-        """{input name: uint8 (n, H, W, C)} with n = ``size`` but in the last one.
+        """{input name: uint8 (n, H, W, C), or (n, frames, H, W, C)} with n = ``size`` but in the last one.
 
         Raises:
             ImageError: An image is damaged; the message names it.
@@ -61,7 +64,7 @@ class PixelSet:
             yield self.head(size, start)
 
     def head(self, count: int, start: int = 0) -> Batch:
-        """Up to ``count`` images from ``start`` on, {input name: uint8 (n, H, W, C)}."""
+        """Up to ``count`` images from ``start`` on, {input name: uint8 (n, H, W, C)} or as in ``batches``."""
         images = [self._pixels(index) for index in range(start, min(start + count, len(self)))]
         return {self.input_name: np.stack(images)}
 
@@ -74,7 +77,7 @@ class PixelSet:
     @property
     def names(self) -> tuple[str, ...]:
         """Where each image lies in the data."""
-        return tuple(entry.name for entry in self.dataset.entries)
+        return self.dataset.names
 
     def facts(self) -> tuple[ImageFacts, ...]:
         """What is known of each image; those that were not looked at yet are decoded.
@@ -94,13 +97,23 @@ class PixelSet:
     def _pixels(self, index: int) -> Pixels:
         if index in self._cache:
             return self._cache[index]
-        image = self.dataset[index].decode()
-        pixels = resize(image, self.preprocessing)
+        image, pixels = self._decoded(index)
         if index not in self._facts:
-            self._facts[index] = image_facts(image, pixels, self.preprocessing)
+            tall = pixels.reshape(-1, *pixels.shape[-2:])
+            self._facts[index] = image_facts(image, tall, self.preprocessing)
         if len(self._cache) < self._kept:
             self._cache[index] = pixels
         return pixels
+
+    def _decoded(self, index: int) -> tuple[Pixels, Pixels]:
+        """The sample as it lies in the data, frames one below the other, and as the model takes it."""
+        if not isinstance(self.dataset, WindowDataset):
+            image = self.dataset[index].decode()
+            return image, resize(image, self.preprocessing)
+        frames = [sample.decode() for sample in self.dataset[index]]
+        pixels = np.stack([resize(frame, self.preprocessing) for frame in frames])
+        same = len({frame.shape for frame in frames}) == 1
+        return np.concatenate(frames) if same else pixels.reshape(-1, *pixels.shape[-2:]), pixels
 
 
 def split(count: int, seed: int = 0) -> tuple[list[NDArray[np.int64]], bool]:
@@ -121,6 +134,8 @@ def overlap(used: Sequence[bytes], judged: Iterable[bytes], more: Iterable[bytes
 class CalibrationSet:
     """Unlabelled images in three groups: one sets ranges, one chooses between candidates, one judges the result.
 
+    Of a model that takes windows of ``frames`` frames, each sample is a window, cut from clips.
+
     Attributes:
         ranges: At most 500 images.
         choice: At most 200.
@@ -131,9 +146,15 @@ class CalibrationSet:
     """
 
     def __init__(
-        self, data: str | Path, preprocessing: Preprocessing, input_name: str = "image", *, seed: int = 0
+        self,
+        data: str | Path,
+        preprocessing: Preprocessing,
+        input_name: str = "image",
+        *,
+        frames: int = 0,
+        seed: int = 0,
     ) -> None:
-        dataset = open_images(data)
+        dataset = open_clips(data, prefer="train").windows(frames) if frames else open_images(data)
         if len(dataset) == 0:
             raise DatasetError(
                 f"{data} holds no images", expected="at least one image to calibrate with", cure="check the path"

@@ -27,9 +27,11 @@ _TASKS = {
 
 def model_card(name: str, manifest: Manifest) -> str:
     """Markdown text: what it does, how to use it, what it takes, what was checked."""
-    source, is_classifier = manifest.provenance["source"]["name"], manifest.is_classifier
-    what = f"Classification into {len(manifest.labels)} classes" if is_classifier else _TASKS[manifest.task]
-    call = 'predictor("photo.jpg").top(3)' if is_classifier else "predictor.run({...})"
+    source, is_classifier = manifest.provenance["source"]["name"], manifest.names_one_class
+    what = _TASKS[manifest.task] if manifest.task != "classification" or manifest.head else "Classification"
+    what += f" into {len(manifest.labels)} classes" if is_classifier else ""
+    sources = '["frame1.jpg", ...]' if manifest.task == "sequence" else '"photo.jpg"'
+    call = f"predictor({sources}).top(3)" if is_classifier else "predictor.run({...})"
     call = call if is_classifier or manifest.preprocessing is None else 'predictor("photo.jpg")'
     lines = [
         f"# {name}",
@@ -86,13 +88,13 @@ def _data(manifest: Manifest, gate: Gate) -> list[str]:
     used = manifest.provenance["calibration"]["used"]
     lines = [f"Calibration: {used['summary']}"]
     if gate.overlap is not None:
-        samples = "images" if manifest.is_classifier else "samples"
+        samples = "images" if manifest.names_one_class else "samples"
         lines.append(f"Calibration {samples} among the {gate.images} judging ones: {gate.overlap}")
     settled = used["convergence_summary"]
     lines += [settled[0].upper() + settled[1:]] if settled else []
     tuning = manifest.provenance.get("recipe", {}).get("finetuning")
     lines += [f"Fine-tuning: {part}" for part in (tuning["summary"], *tuning["notes"])] if tuning else []
-    if manifest.is_classifier:
+    if manifest.names_one_class:
         lines.append(f"Images that an artifact answers otherwise than the float model: {FLIPS}")
     return [*lines, *(f"**Warning**: {each}" for each in gate.warnings)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,11 @@ from edgevision.converters.flips import flips, flips_bytes
 from edgevision.converters.gate import judge
 from edgevision.converters.parity import Answers, Outputs, compare, probabilities
 from edgevision.runtime.manifest import Artifact, Manifest, Scores
+from edgevision.runtime.spec import TensorSpec
+from edgevision.runtime.tasks import task_of
+
+if TYPE_CHECKING:
+    from edgevision.runtime.results.classification import Classification
 
 Targets = NDArray[np.int64] | None
 
@@ -28,12 +33,13 @@ def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Tar
         targets: True class per image; None without labels.
         max_drop: Allowed loss, points.
     """
-    exact, outputs = (_only(each) for each in (answers.source, answers.artifacts[artifact.name]))
-    reference = answers.reference(artifact.precision)
-    scores, classes = _scores(manifest), len(manifest.labels)
-    # Without a quantised Keras model nothing is there that an int8 file should be like: the gate alone decides.
-    parity = None if reference is None else compare(_only(reference), outputs, artifact.precision, scores, classes)
-    before, after = (probabilities(each, scores, classes) for each in (exact, outputs))
+    outputs = answers.artifacts[artifact.name]
+    reference, classes = answers.reference(artifact.precision), len(manifest.labels)
+    before, after = (class_shares(each, manifest) for each in (answers.source, outputs))
+    parity = None
+    if reference is not None:  # else nothing is there that an int8 file should be like: the gate alone decides
+        same = float((class_shares(reference, manifest).argmax(1) == after.argmax(1)).mean())
+        parity = compare(_only(reference), _only(outputs), artifact.precision, same)
     agreement = judge(
         before.argmax(1).astype(np.int64),
         after.argmax(1).astype(np.int64),
@@ -54,13 +60,24 @@ def flips_file(answers: Answers, manifest: Manifest, targets: Targets, names: Se
         targets: True class per image; None without labels.
         names: Name per image; None leaves them out.
     """
-    labels, scores = manifest.labels, _scores(manifest)
-    before = probabilities(_only(answers.source), scores, len(labels))
+    labels = manifest.labels
+    before = class_shares(answers.source, manifest)
     found = {
-        name: flips(before, probabilities(_only(outputs), scores, len(labels)), labels, targets, names)
+        name: flips(before, class_shares(outputs, manifest), labels, targets, names)
         for name, outputs in answers.artifacts.items()
     }
     return flips_bytes(found, len(before))
+
+
+def class_shares(outputs: Outputs, manifest: Manifest) -> NDArray[np.float32]:
+    """float32 (samples, labels), 0..1, by the very post-processing the device uses."""
+    ((name, values),) = outputs.items()
+    if manifest.head is None:
+        return probabilities(values, _scores(manifest), len(manifest.labels))
+    plain = dataclasses.replace(manifest, artifacts=())
+    task = task_of(plain, [TensorSpec(name, (1, *values.shape[1:]), "float32")])
+    found = [cast("Classification", task.decode({name: row[None]}, (1, 1))).scores for row in values]
+    return np.stack(found)
 
 
 def _only(outputs: Outputs) -> NDArray[Any]:

@@ -64,7 +64,7 @@ def gate(manifest: Manifest, data: Samples, max_drop: float, training: TrainingS
 
 
 def _basis(manifest: Manifest, data: Samples) -> str:
-    if manifest.is_classifier:
+    if manifest.names_one_class:
         return "agreement" if data.targets is None else "accuracy"
     metrics = [item.agreement.metric for item in manifest.artifacts if item.agreement and item.agreement.metric]
     return metrics[0] if metrics else "signal"

@@ -39,7 +39,8 @@ def synthetic(inputs: Sequence[Op], real: Batch, seed: int = 0) -> Batch:
     for op in inputs:
         values, shape = real[op.name], (COUNT, *op.shape)
         if op.dtype == "uint8":
-            made[op.name] = synthetic_pixels((shape[1], shape[2], shape[3]), COUNT, seed)
+            frames = COUNT * (shape[1] if len(shape) == 5 else 1)
+            made[op.name] = synthetic_pixels((shape[-3], shape[-2], shape[-1]), frames, seed).reshape(shape)
         elif op.dtype == "int32":
             made[op.name] = random.integers(values.min(), values.max(), shape, np.int32, endpoint=True)
         else:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edgevision.converters.source import SourceModel
-from edgevision.datasets import open_dataset
+from edgevision.datasets import ClipDataset, open_dataset
 from edgevision.datasets.dataset import Dataset
 from edgevision.runtime.errors import DatasetError, InputError
 
 
 def settle_labels(
-    source: SourceModel, given: Sequence[str] | None, tested: Dataset | None, calibration: str | Path
+    source: SourceModel, given: Sequence[str] | None, tested: Dataset | ClipDataset | None, calibration: str | Path
 ) -> tuple[str, ...]:
     """The class names in the order of the model's outputs.
 

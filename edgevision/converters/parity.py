@@ -102,10 +102,9 @@ def _joined(rows: Sequence[Outputs]) -> Outputs:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def compare(reference: Scored, outputs: Scored, precision: Precision, scores: Scores, labels: int) -> Parity:
-    """How closely ``outputs`` follow ``reference``, both (images, values)."""
+def compare(reference: Scored, outputs: Scored, precision: Precision, same: float) -> Parity:
+    """How closely ``outputs`` follow ``reference``, both (samples, ...), with the ``same`` best class in that share."""
     ratio = sqnr_db(reference, outputs)
-    same = float((top1(reference, scores, labels) == top1(outputs, scores, labels)).mean())
     error = float(np.abs(reference - outputs).max())
     return Parity(len(outputs), ratio, error, same, ratio >= LIMITS_DB[precision])
 

@@ -18,7 +18,7 @@ from edgevision.converters.metric_gate import open_metric
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.source import SourceModel
 from edgevision.converters.tensor_set import TensorRows, TensorSet, content_hash, judged_rows
-from edgevision.datasets import open_dataset, open_images
+from edgevision.datasets import open_clips, open_dataset, open_images
 from edgevision.runtime.errors import InputError
 
 #: Outputs of all samples by all models are held at once up to this many bytes: fewer samples judge large outputs.
@@ -90,15 +90,17 @@ def open_samples(
 def _labelled(
     source: SourceModel, calibration: str | Path, evaluate: str | Path | None, labels: Sequence[str] | None
 ) -> Samples:
-    tested = None if evaluate is None else open_dataset(evaluate, prefer="test")
-    names = settle_labels(source, labels, tested, calibration)
-    tested = None if tested is None else tested.aligned_to(names)
-    assert source.preprocessing is not None, "a classifier takes an image"
-    images = CalibrationSet(calibration, source.preprocessing)
-    if tested is None:
+    p, name, frames = source.preprocessing, source.graph.input.name, source.frames
+    opener: Any = open_clips if frames else open_dataset
+    found = None if evaluate is None else opener(evaluate, prefer="test")
+    names = settle_labels(source, labels, found, calibration)
+    assert p is not None, "a classifier takes an image, or frames"
+    images = CalibrationSet(calibration, p, name, frames=frames)
+    if found is None:
         return Samples(names, images, images.judgement, None, False, None)
+    tested = found.aligned_to(names).windows(frames) if frames else found.aligned_to(names)
     about = {"images": len(tested), "split": tested.split, "sha256": tested.content_hash()}
-    return Samples(names, images, PixelSet(tested, source.preprocessing), tested.targets, True, about)
+    return Samples(names, images, PixelSet(tested, p, name), tested.targets, True, about)
 
 
 def _arrays(source: SourceModel, calibration: str | Path, evaluate: str | Path | None, models: int) -> Samples:

@@ -40,7 +40,8 @@ class SourceModel:
         sha256: Hex digest of the file; "" for a model in memory.
         labels: Class names stored with the model; None when it has none.
         preprocessing: From a decoded image to the model's input; None when it takes no images.
-        scores: What a classifier's outputs are; None of any other model.
+        scores: What a classifier's outputs are; None of any other model. A classifier names one class of an image, or
+            of a window of frames.
         head: What the outputs are; None of a classifier of one label and of the task "tensors".
         trained: The quantised model that was trained with it and is stored in its file; None without.
     """
@@ -64,13 +65,18 @@ class SourceModel:
 
     @property
     def is_classifier(self) -> bool:
-        """Whether it names one class of an image: then answers are counted, else signals compared."""
+        """Whether it names one class: then answers are counted, else signals compared."""
         return self.scores is not None
+
+    @property
+    def frames(self) -> int:
+        """How many a window holds; 0 of a model that takes no window."""
+        return self.graph.input.shape[0] if self.task == "sequence" and self.preprocessing is not None else 0
 
     @property
     def classes(self) -> int:
         """How many class names a classifier needs: a single sigmoid output tells two classes apart."""
-        outputs = self.graph.ops[self.graph.output].shape[0]
+        outputs = self.graph.ops[self.graph.output].shape[-1]
         return 2 if outputs == 1 else outputs
 
     def answer(self, batch: Batch) -> Batch:
@@ -149,7 +155,7 @@ def load_source(
         return open_opaque(loaded, name, digest, metadata, preprocess, input_size, geometry, calibration, scores)
     if scores is not None:
         raise InputError(f"the layers of {name} say what its outputs are", got=scores, cure="leave --scores out")
-    ends = settle_ends(loaded, name, input_size, calibration, has_head=head is not None)
+    ends = settle_ends(loaded, name, input_size, calibration, head=head)
     graph = _traced(loaded, name, ends)
     preprocessing = None
     if ends.image is None:

@@ -12,6 +12,8 @@ from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.converters.quantize.graph import Op
 from edgevision.converters.tensor_arrays import Open, read_arrays
 from edgevision.runtime.errors import InputError, ModelError
+from edgevision.runtime.heads import Head
+from edgevision.runtime.heads.classes import SequenceHead
 
 
 @dataclass(frozen=True)
@@ -19,10 +21,10 @@ class Ends:
     """Where values go into a model and come out.
 
     Attributes:
-        is_classifier: Whether it is one image in, (batch, classes) out.
+        is_classifier: Whether it is one image in, (batch, classes) out, or a window of frames that is one class.
         inputs: An "Input" per input, in the model's order.
         outputs: A name per output, in the model's order.
-        image: (H, W, C) when the only input is an image; it is then raw pixels, uint8.
+        image: (H, W, C) when the only input is an image, or frames of that; it is then raw pixels, uint8.
     """
 
     is_classifier: bool
@@ -37,7 +39,7 @@ def settle_ends(
     input_size: Sequence[int] | None = None,
     calibration: str | Path | None = None,
     *,
-    has_head: bool = False,
+    head: Head | None = None,
 ) -> Ends:
     """Inputs and outputs with all sizes known.
 
@@ -46,7 +48,7 @@ def settle_ends(
         name: What to call it in errors.
         input_size: (height, width), pixels, for an image input that leaves them open.
         calibration: The .npz whose arrays fix what other inputs leave open.
-        has_head: Whether the outputs are known to be something else than the scores of one class each.
+        head: What the outputs are, where they are known to be something else than the scores of one class of an image.
 
     Raises:
         ModelError: The model is neither functional nor sequential, or takes what cannot be fed.
@@ -59,7 +61,7 @@ def settle_ends(
         raise ModelError(f"{name} does not say what it takes", expected="a functional or sequential model", got=got)
     shape = tuple(inputs[0].shape)
     is_image = len(inputs) == 1 and len(shape) == 4 and shape[3] in (1, 3)
-    if is_image and len(outputs) == 1 and len(outputs[0].shape) == 2 and not has_head:
+    if is_image and len(outputs) == 1 and len(outputs[0].shape) == 2 and head is None:
         image = image_shape(shape, name, input_size)
         return Ends(True, (Op(INPUT, "Input", [], image, dtype="uint8"),), (OUTPUT,), image)
     names = _valid([_input_name(tensor) for tensor in inputs] + _output_names(model))
@@ -67,6 +69,9 @@ def settle_ends(
     if is_image:
         image = image_shape(shape, name, input_size)
         return Ends(False, (Op(taken[0], "Input", [], image, dtype="uint8"),), given, image)
+    if isinstance(head, SequenceHead) and len(inputs) == 1 and len(shape) == 5 and shape[4] in (1, 3):
+        frames, image = _frames(shape, name), image_shape((None, *shape[2:]), name, input_size)
+        return Ends(True, (Op(taken[0], "Input", [], (frames, *image), dtype="uint8"),), given, image)
     found = [_open(tensor, key, name) for tensor, key in zip(inputs, taken)]
     return Ends(False, tuple(_fixed(found, name, calibration)), given, None)
 
@@ -112,6 +117,13 @@ def image_shape(shape: tuple[Any, ...], name: str, input_size: Sequence[int] | N
             f"{name} leaves its input size open", expected="a size", got=str(shape), cure="give --input-size HxW"
         )
     return int(height), int(width), int(shape[3])
+
+
+def _frames(shape: tuple[Any, ...], name: str) -> int:
+    if shape[1] is None:
+        cure = "build it with keras.Input((frames, height, width, channels))"
+        raise InputError(f"{name} leaves its number of frames open", expected="a number", got=str(shape), cure=cure)
+    return int(shape[1])
 
 
 def _input_name(tensor: Any) -> str:

@@ -15,9 +15,12 @@ from edgevision.converters.quantize.convergence import Convergence
 from edgevision.converters.quantize.graph import Op
 from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.tensor_arrays import Arrays, Open, read_arrays
+from edgevision.datasets.latents import drawn
 
 #: Share of evaluation values beyond everything calibrated with, which grids cut off, that is worth a warning.
 _OUTSIDE = 0.01
+#: Latents are drawn from other seeds than those that ``evaluate`` and users begin with.
+_FIRST_SEED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -159,11 +162,14 @@ class TensorSet:
 
 
 def check(data: str | Path, inputs: Sequence[Op]) -> Arrays:
-    """The arrays of an .npz, found to be what the inputs take.
+    """The arrays of an .npz, found to be what the inputs take; of a whole number so many latents.
 
     Raises:
         DatasetError: They are not; the message names the expected inputs with their shapes.
     """
+    text = str(data)
+    if text.isdecimal() and int(text) > 0 and len(inputs) == 1 and inputs[0].dtype == "float32":
+        return {inputs[0].name: drawn(inputs[0].shape, range(_FIRST_SEED, _FIRST_SEED + int(text)))}
     return read_arrays(data, [Open(op.name, op.shape, op.dtype) for op in inputs])
 
 

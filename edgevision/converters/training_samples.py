@@ -15,7 +15,7 @@ from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.samples import Samples
 from edgevision.converters.source import SourceModel
 from edgevision.converters.tensor_set import TensorRows, judged_rows
-from edgevision.datasets import open_dataset, open_images
+from edgevision.datasets import ClipDataset, open_clips, open_dataset, open_images
 from edgevision.runtime.errors import DatasetError, InputError
 
 
@@ -45,6 +45,7 @@ class TrainingSamples:
             DatasetError: ``more`` is no such data (ImageError: an image is damaged).
         """
         self.notes: list[str] = []
+        self._frames = source.frames
         self.digests: list[bytes] = []
         self._places: list[tuple[PixelSet | TensorRows, int]] = []
         self._targets: list[int] = []
@@ -94,7 +95,7 @@ class TrainingSamples:
         if not labels:
             return {}
         try:
-            dataset = open_dataset(data, prefer="train")
+            dataset = open_clips(data, prefer="train") if self._frames else open_dataset(data, prefer="train")
         except DatasetError:
             return {}
         try:
@@ -102,10 +103,12 @@ class TrainingSamples:
         except DatasetError as error:
             self.notes.append(f"labels of {Path(data).name} are not used: {error.problem} (they are {error.got})")
             return {}
-        return {entry.name: entry.label for entry in aligned.entries if entry.label is not None}
+        samples = aligned.windows(self._frames) if isinstance(aligned, ClipDataset) else aligned
+        return dict(zip(samples.names, samples.targets.tolist()))
 
 
 def _opened(source: SourceModel, data: str | Path) -> PixelSet | TensorRows:
     if source.preprocessing is None:
         return judged_rows(data, source.graph.inputs)
-    return PixelSet(open_images(data), source.preprocessing, source.graph.input.name)
+    images = open_clips(data, prefer="train").windows(source.frames) if source.frames else open_images(data)
+    return PixelSet(images, source.preprocessing, source.graph.input.name)

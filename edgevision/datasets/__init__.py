@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgevision.datasets.boxes import BoxDataset, Boxes, open_boxes
-from edgevision.datasets.clips import ClipDataset, open_clips
+from edgevision.datasets.clips import ClipDataset, WindowDataset, open_clips
 from edgevision.datasets.dataset import Dataset, Sample
 from edgevision.datasets.masks import MaskDataset, open_masks
 from edgevision.datasets.opening import DataSource, open_dataset, open_images
@@ -20,6 +20,7 @@ __all__ = [
     "PairDataset",
     "Sample",
     "TagDataset",
+    "WindowDataset",
     "open_boxes",
     "open_clips",
     "open_dataset",

@@ -2,21 +2,79 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from edgevision.datasets.dataset import Dataset, Entry
+from edgevision.datasets.dataset import Dataset, Entry, Sample
 from edgevision.datasets.films import FilmStore, is_video
 from edgevision.datasets.folders import is_tree, list_images
 from edgevision.datasets.layout import labelled
 from edgevision.datasets.opening import open_dataset
 from edgevision.datasets.splits import choose_split
 from edgevision.runtime.errors import DatasetError
+
+
+@dataclass(frozen=True, eq=False)
+class WindowDataset:
+    """Windows of frames of one class each.
+
+    Attributes:
+        images: Where the frames come from.
+        rows: The indices of each window's frames in ``images``, int64 (windows, frames).
+    """
+
+    images: Dataset
+    rows: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> list[Sample]:
+        """A window's frames, first to last."""
+        return [self.images[int(place)] for place in self.rows[index]]
+
+    @property
+    def frames(self) -> int:
+        """How many a window holds."""
+        return int(self.rows.shape[1])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names."""
+        return self.images.labels
+
+    @property
+    def split(self) -> str:
+        """Which split this is."""
+        return self.images.split
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """Label indices, int64 (windows,)."""
+        return self.images.targets[self.rows[:, 0]]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each window's first and last frame."""
+        names = self.images.names
+        return tuple(f"{names[row[0]]} to {names[row[-1]].rpartition('/')[2]}" for row in self.rows)
+
+    def subset(self, indices: Iterable[int]) -> WindowDataset:
+        """The windows with these numbers."""
+        return WindowDataset(self.images, self.rows[np.fromiter(indices, np.int64)])
+
+    def content_hash(self) -> str:
+        """Hex sha256 of the frames, and of which of them make windows."""
+        used, places = np.unique(self.rows, return_inverse=True)
+        frames = self.images.subset(used).content_hash()
+        return hashlib.sha256(f"{frames} {places.reshape(self.rows.shape).tolist()}".encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,23 +103,23 @@ class ClipDataset:
         """The same with labels in a model's order; see ``Dataset.aligned_to``."""
         return ClipDataset(self.images.aligned_to(labels), self.clips)
 
-    def windows(self, frames: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Windows that do not overlap: frame indices int64 (n, frames) and labels int64 (n,).
+    def windows(self, frames: int, stride: int | None = None) -> WindowDataset:
+        """Windows of each clip; what is left at its end is not used.
 
-        What is left at a clip's end is not used.
+        Args:
+            frames: Of a window.
+            stride: Frames from one window's first to the next one's; None: they do not overlap.
 
         Raises:
             DatasetError: A clip is shorter than a window.
         """
-        rows, labels = [], []
+        rows = []
         for name, indices in self.clips:
-            count = len(indices) // frames
-            if not count:
+            if len(indices) < frames:
                 expected = f"at least {frames} frames, the model's window"
                 raise DatasetError(f"the clip {name} is too short", expected=expected, got=str(len(indices)))
-            rows.append(indices[: count * frames].reshape(count, frames))
-            labels += [self.images.entries[int(indices[0])].label] * count
-        return np.concatenate(rows), np.array(labels, np.int64)
+            rows.append(sliding_window_view(indices, frames)[:: stride or frames])
+        return WindowDataset(self.images, np.concatenate(rows))
 
 
 def open_clips(data: str | Path, split: str | None = None, *, prefer: str = "test") -> ClipDataset:

@@ -94,6 +94,11 @@ class Dataset:
         return (self[index] for index in range(len(self)))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Where each image lies in the data."""
+        return tuple(entry.name for entry in self.entries)
+
+    @property
     def targets(self) -> NDArray[np.int64]:
         """The label indices, int64 (images,).
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets.arrays import load_arrays
@@ -34,6 +35,11 @@ class LatentDataset:
         if self.arrays is None:
             return index
         return {name: array[index : index + 1] for name, array in self.arrays.items()}
+
+
+def drawn(shape: Sequence[int], seeds: Iterable[int]) -> NDArray[np.float32]:
+    """What a predictor draws from each seed for its only input, float32 (seeds, *shape)."""
+    return np.concatenate([np.random.default_rng(seed).standard_normal((1, *shape), np.float32) for seed in seeds])
 
 
 def open_latents(data: str | Path) -> LatentDataset:

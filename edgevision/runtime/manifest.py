@@ -265,6 +265,11 @@ class Manifest:
         """Whether the model names one class of an image."""
         return self.task == "classification" and self.head is None
 
+    @property
+    def names_one_class(self) -> bool:
+        """Whether the model names one class, of an image or of a window of frames: then answers can be counted."""
+        return self.is_classifier or self.task == "sequence"
+
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise InputError("the task is unknown", expected=" or ".join(TASKS), got=repr(self.task))

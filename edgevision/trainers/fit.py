@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from edgevision.runtime.errors import ModelError
 from edgevision.trainers.augment import Policy
@@ -92,6 +94,8 @@ def fit(
     progress: Progress = None,
     on_epoch: OnEpoch = None,
     on_step: OnStep = None,
+    *,
+    samples: Path | None = None,
 ) -> History:
     """Train the task's network in place; it ends with the weights of the best epoch.
 
@@ -105,6 +109,7 @@ def fit(
         progress: Called with ("train", steps done, steps in all).
         on_epoch: Called after each epoch.
         on_step: Called after each step.
+        samples: Folder for pictures of what the network makes after each epoch, where the task has any.
 
     Raises:
         ModelError: The loss is no number any more.
@@ -143,6 +148,7 @@ def fit(
             if sparsifier is not None and not sparsifier.is_done:
                 history.best = 0  # what is not sparse enough yet is no candidate
             _rank(task, history, step, data.validation)
+        _show(task.picture(step) if samples is not None else None, samples, number)
         if checkpoint is not None:
             checkpoint.save(variables, history, number == recipe.epochs)
         if on_epoch is not None:
@@ -182,6 +188,12 @@ def _judge(task: Task, step: Step, validation: Examples | None, figures: dict[st
     if validation is not None:
         found = task.judge(step.predict, validation)
         figures.update({f"val_{name}": float(value) for name, value in found.items()})
+
+
+def _show(picture: NDArray[np.uint8] | None, samples: Path | None, number: int) -> None:
+    if picture is not None and samples is not None:
+        samples.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(samples / f"epoch-{number:04}.png")
 
 
 def _rank(task: Task, history: History, step: Step, validation: Examples | None) -> None:

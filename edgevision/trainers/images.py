@@ -58,6 +58,34 @@ class LabelledImages(Examples):
         return self.data.content_hash()
 
 
+class UnlabelledImages(Examples):
+    """Images of a data set without labels.
+
+    Raises:
+        DatasetError: They fit neither in memory nor on the disk.
+        ImageError: An image is damaged.
+    """
+
+    labels = ()
+
+    def __init__(self, data: Dataset, p: Preprocessing, progress: Progress = None) -> None:
+        self._data, self.pixels = data, load_pixels(data, p, progress)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> Example:
+        return Example(self.pixels[index])
+
+    def name(self, index: int) -> str:
+        """See ``Examples.name``."""
+        return self._data.entries[index].name
+
+    def content_hash(self) -> str:
+        """See ``Examples.content_hash``."""
+        return self._data.content_hash()
+
+
 def load_pixels(data: Dataset, p: Preprocessing, progress: Progress = None, sizes: Sizes | None = None) -> PixelCache:
     """All images, uint8 (images, height, width, channels) in ``p.color`` order; their sizes before to ``sizes``.
 

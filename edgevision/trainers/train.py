@@ -144,7 +144,7 @@ def train(
     asked = _asked(path, config, resume, fields)
     kind, family, recipe = settled(data, asked)
     import_keras().utils.set_random_seed(recipe.seed)
-    p = model_input(recipe, family)
+    p = model_input(recipe, family, kind, data)
     examples = kind.open(data, recipe, p, progress)
     recipe = kind.settle(recipe, examples, asked)
     built, transfer = build(family, kind.shape(recipe, p), examples.labels, recipe)
@@ -158,7 +158,8 @@ def train(
     if not resume:
         checkpoint.remove()
     logs = Logs(tensorboard) if tensorboard else None
-    history = fit(task, examples, checkpoint, progress, _each(on_epoch, logs), on_step)
+    samples = path.with_suffix(".samples")
+    history = fit(task, examples, checkpoint, progress, _each(on_epoch, logs), on_step, samples=samples)
     result = _result(task, path, examples, history, transfer)
     provenance |= {"model": recipe.model, "best_epoch": history.best, result.metric: result.value}
     _save(task, examples, path, checkpoint.folder, provenance, progress)
@@ -207,10 +208,11 @@ def _asked(out: Path, config: str | Path | None, resume: bool, fields: Mapping[s
     return {**base, **given}
 
 
-def model_input(recipe: Recipe, family: Family) -> Preprocessing:
-    """From an image to the input of the family's network."""
+def model_input(recipe: Recipe, family: Family, kind: type[Task], data: Any) -> Preprocessing:
+    """From an image of the data to the input of the family's network."""
+    channels = family.channels or kind.channels(data)
     geometry: dict[str, Any] = {name: getattr(recipe, name) for name in ("resize", "interpolation", "antialias")}
-    return named_preprocessing(recipe.preprocess, *recipe.input_size, family.channels or 3, **geometry)
+    return named_preprocessing(recipe.preprocess, *recipe.input_size, channels, **geometry)
 
 
 def _checked_out(path: Path, force: bool, resume: bool) -> Path:
@@ -277,11 +279,11 @@ def _versions() -> dict[str, str]:
 
 
 def _metadata(task: Task, provenance: dict[str, Any]) -> dict[str, Any]:
-    head = task.head()
+    head, p = task.head(), task.preprocessing()
     return {
         "task": task.name,
         "labels": list(task.labels),
-        "preprocessing": to_plain(task.p),
+        "preprocessing": None if p is None else to_plain(p),
         "scores": task.built.scores,
         "head": None if head is None else to_plain(head),
         "provenance": provenance,

@@ -40,7 +40,8 @@ def test_every_option_arrives(run: Run, tmp_path: Path, monkeypatch: pytest.Monk
         " --patience 2 --set ema=0.5 --set label-smoothing=0.1 --set width=2 --config r.toml --resume --report r.html"
     )
     words += " --weights imagenet --freeze 1 --teacher t.keras --sparsity 0.5 --keep-channels 0.5 --qat 2 --strict"
-    words += " --augment-sheet s.png --no-images --tensorboard logs --to m.edge --interpolation nearest --no-antialias --force"
+    words += " --augment-sheet s.png --no-images --tensorboard logs --to m.edge"
+    words += " --interpolation nearest --no-antialias --force"
     assert run("train", "photos", "--out", tmp_path / "m.keras", *shlex.split(words)).code == 0
     assert {name: call[name] for name in call if name not in ("progress", "on_step", "on_epoch")} == {
         **plain,

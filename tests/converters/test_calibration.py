@@ -58,14 +58,15 @@ def test_large_sets_are_cut(tmp_path: Path) -> None:
 def test_groups_are_mixed_and_the_same_every_time(photos: Path) -> None:
     one, two, other = (CalibrationSet(photos, P, seed=seed) for seed in (0, 0, 1))
     assert content(one.ranges) == content(two.ranges) != content(other.ranges)
-    names = {sample.name.split("/")[0] for sample in one.ranges.dataset}
+    names = {name.split("/")[0] for name in one.ranges.names}
     assert len(names) == 4, "folders are sorted by class; a group must not be"
 
 
 def test_pixels_are_those_of_the_device(photos: Path) -> None:
     p = Preprocessing(9, 7, color="bgr", resize="crop", interpolation="nearest")
-    pixels = PixelSet(open_images(photos), p)
-    expected = [resize(decode(sample.image), p) for sample in pixels.dataset]
+    images = open_images(photos)
+    pixels = PixelSet(images, p)
+    expected = [resize(decode(sample.image), p) for sample in images]
     found = np.concatenate([batch["image"] for batch in pixels.batches(17)])
     assert found.dtype == np.uint8 and found.shape == (80, 9, 7, 3)
     np.testing.assert_array_equal(found, expected)

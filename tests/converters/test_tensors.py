@@ -22,7 +22,7 @@ from tests.converters.models import SIZE, pictures, write_folder
 TENSORS: dict[str, tuple[list[str], list[str], set[str]]] = {
     "two_heads": (["photo float32 1x16x16x3", "facts float32 1x5"], ["kind float32 1x4", "age float32 1x1"], set()),
     "tokens": (["tokens int32 1x9"], ["topic float32 1x3"], {"Embedding", "LSTM"}),
-    "frames": (["frames float32 1x4x8x8x3"], ["motion float32 1x3"], {"TimeDistributed", "LSTM"}),
+    "frames": (["frames float32 1x4x8x8x3"], ["motion float32 1x3"], {"LSTM"}),
     "generator": (["latent float32 1x12"], ["image float32 1x16x16x3"], set()),
     "unet": (["image uint8 1x16x16x3"], ["mask float32 1x16x16x3"], set()),
     "fcn": (["image uint8 1x16x16x3"], ["best int32 1x16x16", "scores float32 1x16x16x4"], {"ArgMax"}),

@@ -39,11 +39,11 @@ def test_frames_of_videos_are_windows_like_those_of_folders(films: Path) -> None
         clips = open_clips(data)
         assert (clips.split, clips.labels) == ("test", ("run", "walk"))
         assert {name: len(indices) for name, indices in clips.clips} == {f"test/{n}": c for n, c in COUNTS.items()}
-        windows, labels = clips.windows(4)
-        assert labels.tolist() == [0, 0, 0, 0, 1, 1]
-        levels = [[_level(clips, int(index)) for index in window] for window in windows]
+        windows = clips.windows(4)
+        assert windows.targets.tolist() == [0, 0, 0, 0, 1, 1]
+        levels = [[_level(clips, int(index)) for index in window] for window in windows.rows]
         assert levels == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11], [0, 1, 2, 3], [0, 1, 2, 3], [4, 5, 6, 7]]
-        assert clips.images.entries[int(windows[3, 2])].name == "test/run/two.mkv/2"
+        assert clips.images.entries[int(windows.rows[3, 2])].name == "test/run/two.mkv/2"
 
 
 def test_frames_may_be_read_in_any_order(films: Path) -> None:

@@ -259,9 +259,16 @@ def test_clips_are_cut_into_windows_in_the_order_of_their_numbers(tmp_path: Path
             _image(tmp_path / label / clip / f"f{number}.png")
     found = open_clips(tmp_path)
     assert [name for name, _ in found.clips] == ["run/one", "run/two", "walk"]
-    windows, labels = found.windows(4)
-    assert [found.images.entries[i].name for i in windows[1]] == [f"run/one/f{n}.png" for n in (4, 5, 6, 7)]
-    assert labels.tolist() == [0, 0, 0, 1]
+    windows = found.windows(4)
+    assert [frame.name for frame in windows[1]] == [f"run/one/f{n}.png" for n in (4, 5, 6, 7)]
+    assert windows.targets.tolist() == [0, 0, 0, 1] and windows.names[1] == "run/one/f4.png to f7.png"
+    overlapping = found.windows(4, stride=3)
+    assert [window[0].name[-6:] for window in map(overlapping.__getitem__, range(5))] == [
+        *("f0.png", "f3.png", "f6.png"),
+        *("f0.png", "f0.png"),
+    ]
+    part = overlapping.subset([1, 4])
+    assert part.targets.tolist() == [0, 1] and part.content_hash() != overlapping.subset([1, 3]).content_hash()
     assert [found.images.entries[i].name for i in found.clips[0][1]][-2:] == ["run/one/f9.png", "run/one/f10.png"]
     with pytest.raises(DatasetError, match=r"run/two is too short.*5 frames.*got 4"):
         found.windows(5)

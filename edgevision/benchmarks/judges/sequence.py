@@ -20,8 +20,8 @@ class WindowJudge(Judge):
     """As classification, over windows that do not overlap."""
 
     def __init__(self, clips: ClipDataset, frames: int) -> None:
-        self.images, self.split, self._clips = clips.images, clips.split, clips
-        self._windows, self._labels = clips.windows(frames)
+        self.images, self.split, self._windows = clips.images, clips.split, clips.windows(frames)
+        self._names, self._labels = self._windows.names, self._windows.targets
         self._scores = Scores(clips.labels)
 
     @classmethod
@@ -35,12 +35,11 @@ class WindowJudge(Judge):
 
     def name(self, index: int) -> str:
         """See ``Judge.name``: its first and its last frame."""
-        first, last = (self._clips.images.entries[int(self._windows[index][end])].name for end in (0, -1))
-        return f"{first} to {last.rpartition('/')[2]}"
+        return self._names[index]
 
     def read(self, index: int) -> list[NDArray[np.uint8]]:
         """See ``Judge.read``: its frames, uint8 (H, W, 3), RGB."""
-        return [self._clips.images[int(place)].decode() for place in self._windows[index]]
+        return [frame.decode() for frame in self._windows[index]]
 
     def add(self, index: int, results: Mapping[str, Any]) -> None:
         """See ``Judge.add``."""

@@ -52,7 +52,7 @@ def points_of(graph: Graph, ranges: dict[str, Range]) -> list[Point]:
         reached[op.name] = frozenset([op.name]) if is_point or op.kind == "Input" else before
         before = before or reached[op.name]
         if is_point:
-            points.append(Point(op.name, before, ranges[op.name], int(np.prod(op.shape))))
+            points.append(Point(op.name, before, ranges[op.name], op.frames * int(np.prod(op.shape))))
     return points
 
 

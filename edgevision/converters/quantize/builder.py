@@ -40,10 +40,16 @@ class Slot:
 
 
 class Builder:
-    """Collects operations while a model is traced; gives every one a unique name."""
+    """Collects operations while a model is traced; gives every one a unique name.
+
+    Attributes:
+        graph: The operations.
+        frames: ``Op.frames`` of those that are added.
+    """
 
     def __init__(self) -> None:
         self.graph = Graph({}, {})
+        self.frames = 1
 
     def add(self, kind: str, name: str, inputs: list[str], shape: tuple[int, ...], *weights: Any, **config: Any) -> str:
         """Append an operation and return its name."""
@@ -51,7 +57,7 @@ class Builder:
         while unique in self.graph.ops:
             unique, number = f"{name}_{number}", number + 1
         arrays: list[Array] = [np.asarray(weight, np.float32) for weight in weights]
-        self.graph.ops[unique] = Op(unique, kind, inputs, shape, config, arrays)
+        self.graph.ops[unique] = Op(unique, kind, inputs, shape, config, arrays, frames=self.frames)
         return unique
 
     def activation(self, function: Any, name: str, source: str, shape: tuple[int, ...]) -> str:

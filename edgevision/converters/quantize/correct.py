@@ -33,7 +33,7 @@ _BUDGET, _LEAST, _MOST = 192 * 2**20, 8, 300
 
 def images_to_correct(graph: Graph) -> int:
     """How many images biases are corrected with: 8..300, as many as 192 MiB hold."""
-    largest = max(int(np.prod(op.shape)) for op in graph)
+    largest = max(op.frames * int(np.prod(op.shape)) for op in graph)
     return max(_LEAST, min(_MOST, _BUDGET // (_BYTES * largest)))
 
 
@@ -52,9 +52,10 @@ def kernel_means(graph: Graph, batch: Batch, size: int = 16) -> dict[str, Wide]:
     model, sums = build_model(graph, outputs=names), dict.fromkeys(names, np.float64(0))
     for start in range(0, samples, size):
         part = {name: values[start : start + size] for name, values in batch.items()}
+        count = len(next(iter(part.values())))
         for name, value in run(model, part).items():
             values = value.numpy()
-            sums[name] = sums[name] + _channel_means(values) * len(values)
+            sums[name] = sums[name] + _channel_means(values) * count
     return {name: np.asarray(total / samples) for name, total in sums.items()}
 
 

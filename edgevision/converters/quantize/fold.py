@@ -48,12 +48,14 @@ def fold(graph: Graph) -> None:
 
 def _fold_one(graph: Graph, op: Op) -> bool:
     """Fold one operation into a neighbour; whether that was possible."""
-    before = graph.ops[op.inputs[0]]
-    if (before.has_kernel or before.kind == "Affine") and graph.sole_consumer(before.name) is op:
+    before, behind = graph.ops[op.inputs[0]], op
+    while before.config.get("is_frames") and graph.sole_consumer(before.name) is behind:  # channels stay the last axis
+        before, behind = graph.ops[before.inputs[0]], before
+    if (before.has_kernel or before.kind == "Affine") and graph.sole_consumer(before.name) is behind:
         _into_previous(before, op)
         graph.remove(op.name)
         return True
-    if before.kind == "ReLU" and graph.sole_consumer(before.name) is op and _is_one_positive_scale(op):
+    if before.kind == "ReLU" and behind is op and graph.sole_consumer(before.name) is op and _is_one_positive_scale(op):
         _swap_with_relu(graph, before, op)
         return True
     target = _kernel_ahead(graph, op)
@@ -137,6 +139,7 @@ def _commutes(op: Op, step: Op) -> bool:
     if step.kind == "MaxPooling2D":
         return bool((op.weights[0] > 0).all())
     is_flatten = step.kind == "Reshape" and len(step.shape) == 1
+    is_flatten = is_flatten or bool(step.config.get("is_frames"))
     return is_flatten or step.kind in ("AveragePooling2D", "GlobalAveragePooling2D")
 
 

@@ -31,6 +31,7 @@ class Op:
             values); "Pick" (one of several outputs).
         inputs: Names of the operations whose outputs it takes, in order.
         shape: Its output's shape without the batch, channels last.
+        frames: How many such values a sample has, side by side in the batch (``lower_frames``).
         dtype: Of its output. An "Input" of uint8 takes raw pixels, of float32 the model's own values, of int32 numbers
             of things (tokens, classes), which no grid can hold; only kept operations take or write integers.
         config: Arguments of the Keras layer; of an "Affine": {"is_normalization": True} when it prepares pixels.
@@ -47,6 +48,7 @@ class Op:
     weights: list[Array] = field(default_factory=list)
     dtype: str = "float32"
     float_reason: str = ""
+    frames: int = 1
 
     @property
     def has_kernel(self) -> bool:
@@ -114,6 +116,15 @@ class Graph:
             if key == name:
                 ordered[new.name] = new
         self.ops = ordered
+
+    def prune(self) -> None:
+        """Take out what no output depends on; inputs stay."""
+        needed = set(self.outputs.values())
+        for name, op in reversed(list(self.ops.items())):
+            if name in needed or op.kind == "Input":
+                needed.update(op.inputs)
+            else:
+                del self.ops[name]
 
     def _reroute(self, old: str, new: str) -> None:
         self.outputs = {key: new if name == old else name for key, name in self.outputs.items()}

@@ -16,6 +16,7 @@ import numpy as np
 from edgevision.converters.quantize.build import build_model, run
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.macs import macs
 from edgevision.converters.quantize.observe import Batches, Observer
 from edgevision.converters.quantize.points import logits_point
 from edgevision.converters.quantize.scoring import Values, logits_range
@@ -96,12 +97,5 @@ def narrow_logits(graph: Graph, batches: Batches, scores: Scores) -> Range:
 
 
 def _macs(graph: Graph, op: Op) -> int:
-    """Multiply-accumulates of a kernel for one image; of products of two activations none, to be on the safe side."""
-    if not op.has_kernel:
-        return 0
-    shape = op.weights[0].shape
-    if op.kind == "DepthwiseConv2D":
-        return math.prod(op.shape) * math.prod(shape[:2])
-    if op.kind == "Conv2DTranspose":  # every input value meets every weight of its channel
-        return math.prod(graph.ops[op.inputs[0]].shape) * math.prod(shape[:3])
-    return math.prod(op.shape) * math.prod(shape[:-1])
+    """Multiply-accumulates of a kernel for one sample; of products of two activations none, to be on the safe side."""
+    return macs(graph, op) if op.has_kernel else 0

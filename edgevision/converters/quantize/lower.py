@@ -12,6 +12,7 @@ from edgevision.converters.quantize import lower_others as others
 from edgevision.converters.quantize.attention import multi_head_attention
 from edgevision.converters.quantize.builder import Builder, Slot, unsupported
 from edgevision.converters.quantize.lower_3d import pool_3d
+from edgevision.converters.quantize.lower_frames import as_film, by_frame, convolution_3d, global_average_3d
 from edgevision.converters.quantize.lower_recurrent import recurrent
 
 #: Layers that do nothing when a model predicts.
@@ -55,6 +56,10 @@ IDENTITY_LAYERS = [
 _POOLS = ("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D")
 
 
+#: Layers that treat values of one place alone: of a film they are done to each frame.
+_FRAMEWISE = ("BatchNormalization", "Rescaling", "ReLU", "LeakyReLU", "Activation", "Dense", "Add", "Multiply")
+
+
 #: keras.ops operation -> activation function
 _FUNCTIONS = {
     "Relu": "relu",
@@ -87,6 +92,11 @@ def lower(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...
     kind = type(layer).__name__
     if kind in IDENTITY_LAYERS:
         return inputs[0]
+    if kind == "TimeDistributed" or (kind in _FRAMEWISE and len(shape) == 4):
+        inner = layer.layer if kind == "TimeDistributed" else layer
+        with by_frame(builder, inputs, layer.name) as sources:
+            name = lower(builder, inner, sources, shape[1:])
+        return as_film(builder, name)
     if kind in LOWERINGS:
         return LOWERINGS[kind](builder, layer, inputs, shape)
     if kind in _FUNCTIONS and not getattr(layer, "approximate", False):
@@ -159,5 +169,7 @@ LOWERINGS: dict[str, Lowering] = {
     "GRU": recurrent,
     "MaxPooling3D": pool_3d,
     "AveragePooling3D": pool_3d,
+    "Conv3D": convolution_3d,
+    "GlobalAveragePooling3D": global_average_3d,
     "LayerScale": others.layer_scale,  # keras.applications' own, in ConvNeXt
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from edgevision.converters.quantize.builder import Builder, unsupported
+from edgevision.converters.quantize.lower_frames import as_film, by_frame
 
 
 def pool_3d(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
@@ -16,6 +17,12 @@ def pool_3d(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, .
     if layer.data_format != "channels_last":
         raise unsupported(layer.name, f"{type(layer).__name__} with channels first")
     kind = type(layer).__name__.replace("3D", "2D")
+    if layer.pool_size[0] == layer.strides[0] == 1:
+        sizes, steps = layer.pool_size[1:], layer.strides[1:]
+        with by_frame(builder, inputs, layer.name) as sources:
+            config = {"pool_size": sizes, "strides": steps, "padding": layer.padding}
+            name = builder.add(kind, layer.name, sources, shape[1:], **config)
+        return as_film(builder, name)
     depth, rows, columns, channels = builder.graph.ops[inputs[0]].shape
     after, below, beside, _ = shape
 

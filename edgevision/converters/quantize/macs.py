@@ -10,7 +10,11 @@ from edgevision.converters.quantize.graph import Graph, Op
 
 
 def macs(graph: Graph, op: Op) -> int:
-    """Multiply-accumulates for one image; of an operation kept as Keras has it, from the shapes of its weights."""
+    """Multiply-accumulates for one sample; of an operation kept as Keras has it, from the shapes of its weights."""
+    return op.frames * _of_one(graph, op)
+
+
+def _of_one(graph: Graph, op: Op) -> int:
     source = graph.ops[op.inputs[0]].shape if op.inputs else ()
     if op.kind == "MatMul":
         return math.prod(op.shape) * source[-1]

@@ -105,12 +105,13 @@ def observe(graph: Graph, batches: Batches) -> dict[str, Observer]:
     model = ready(build_model(graph, outputs=names), graph)
     for see in (Observer.see_extremes, Observer.see_values):
         for batch in batches():
+            samples = len(next(iter(batch.values())))
             for name, value in run(model, batch).items():
-                see(observers[name], value.numpy())
+                see(observers[name], value.numpy().reshape(samples, -1))  # frames of a sample lie side by side
     return observers
 
 
 def batch_size(graph: Graph, budget: int = 256 * 2**20) -> int:
     """How many samples (1..32) may go through at once so that all observed values stay within ``budget`` bytes."""
-    one_sample = 4 * sum(int(np.prod(op.shape)) for op in graph)
+    one_sample = 4 * sum(op.frames * int(np.prod(op.shape)) for op in graph)
     return max(1, min(32, budget // one_sample))

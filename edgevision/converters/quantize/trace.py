@@ -8,6 +8,7 @@ from typing import Any
 from edgevision.converters.quantize.builder import Builder, Slot
 from edgevision.converters.quantize.graph import Graph, Op
 from edgevision.converters.quantize.lower import lower, lower_with_constant
+from edgevision.converters.quantize.lower_frames import as_film, by_frame
 from edgevision.runtime.errors import UnsupportedLayerError
 
 
@@ -45,6 +46,7 @@ def trace_tensors(model: Any, inputs: Sequence[Op], outputs: Sequence[str]) -> G
     ]
     names = _walk(model, sources, [op.name for op in inputs], builder)
     builder.graph.outputs = dict(zip(outputs, names, strict=True))
+    builder.graph.prune()
     return builder.graph
 
 
@@ -63,6 +65,12 @@ def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) ->
             fresh = [keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype) for tensor in taken]
             inside = _walk(layer, fresh, [known[id(tensor)] for tensor in taken], builder)
             found = list(zip(keras.tree.flatten(result), inside, strict=True))
+        elif builder.frames == 1 and _is_film_of_a_model(layer, args, kwargs):
+            (film,) = args
+            fresh = [keras.Input(batch_shape=film.shape[1:], dtype=film.dtype)]
+            with by_frame(builder, [known[id(film)]], layer.name) as sources:
+                (made,) = _walk(layer.layer, fresh, sources, builder)
+            found = [(result, as_film(builder, made))]
         else:
             found = _append(builder, layer, args, kwargs, result, known)
         for tensor, name in found:
@@ -75,6 +83,16 @@ def _walk(model: Any, tensors: list[Any], names: list[str], builder: Builder) ->
         functional, input_tensors=list(tensors), clone_function=lambda layer: layer, call_function=record
     )
     return [known[id(result)] for result in clone.outputs]
+
+
+def _is_film_of_a_model(layer: Any, args: Any, kwargs: Any) -> bool:
+    """Whether a model of one input and one output is applied to each frame, without a mask."""
+    import keras
+
+    if not isinstance(layer, keras.layers.TimeDistributed) or not isinstance(layer.layer, keras.Model):
+        return False
+    ends = [len(getattr(layer.layer, name, None) or ()) for name in ("inputs", "outputs")]
+    return ends == [1, 1] and len(args) == 1 and kwargs.get("mask") is None
 
 
 def _append(

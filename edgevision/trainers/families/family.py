@@ -22,6 +22,7 @@ class Built:
         scores: What class scores are; None where there are none.
         given: Layers whose weights were there before training: what ``Recipe.freeze`` keeps as it is.
         trained: The same weights with further outputs that only the loss sees; None is ``model``.
+        rival: A second network that this one is trained against and that is not saved; None without.
     """
 
     model: keras.Model
@@ -29,6 +30,7 @@ class Built:
     scores: Scores | None = None
     given: tuple[keras.layers.Layer, ...] = ()
     trained: keras.Model | None = None
+    rival: keras.Model | None = None
 
 
 Build = Callable[[tuple[int, ...], tuple[str, ...], Mapping[str, Any]], Built]

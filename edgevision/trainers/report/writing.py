@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import edgevision
 from edgevision.benchmarks.report import words
 from edgevision.benchmarks.report.html import fill
-from edgevision.benchmarks.report.writing import write
 from edgevision.runtime.errors import InputError, MissingPackageError, OutputExistsError
 from edgevision.runtime.manifest import to_plain
 from edgevision.trainers.data_report import data_report
@@ -80,7 +79,8 @@ def write_report(
         "facts": {"What it learned from": _data_rows(data), "Recipe": _recipe_rows(result)},
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    return write(path, {".html": lambda: fill("training.html.j2", content, Path(__file__).parent)}, force=True)
+    path.write_text(fill("training.html.j2", content, Path(__file__).parent), encoding="utf-8")
+    return path
 
 
 def verdict(result: TrainingResult) -> str:

@@ -9,11 +9,13 @@ from typing import Any
 from edgevision.trainers.names import check_name
 from edgevision.trainers.tasks.classification import Classification
 from edgevision.trainers.tasks.detection import Detection
+from edgevision.trainers.tasks.generation import Generation
+from edgevision.trainers.tasks.sequence import SequenceTask
 from edgevision.trainers.tasks.task import Predict as Predict
 from edgevision.trainers.tasks.task import Task as Task
 
 #: In the order in which they are asked whether data is theirs.
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Detection, Classification)}
+TASKS: dict[str, type[Task]] = {task.name: task for task in (Detection, SequenceTask, Generation, Classification)}
 
 
 def named_task(name: str) -> type[Task]:

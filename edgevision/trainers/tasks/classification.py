@@ -83,7 +83,7 @@ class Classification(Task):
             found = [examples[index] for index in range(start, min(start + _BATCH, len(examples)))]
             (outputs,) = predict(np.stack([example.pixels for example in found])).values()
             truth.append(self.encode(found)["label"].argmax(axis=1))
-            shares.append(_probabilities(outputs.astype(np.float64), self.built.scores))
+            shares.append(self.shares(outputs))
         return np.concatenate(shares), np.concatenate(truth)
 
     def sections(self, predict: Predict, data: TrainingData, pictures: bool) -> tuple[Section, ...]:
@@ -105,9 +105,10 @@ class Classification(Task):
         judging = None if held is None else write_npz(folder / "held_out.npz", held)
         return write_npz(folder / "train.npz", examples.train), judging
 
-
-def _probabilities(outputs: Any, scores: str | None) -> Any:
-    if scores != "logits":
-        return outputs
-    found = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-    return found / found.sum(axis=1, keepdims=True)
+    def shares(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
+        """Probabilities, float64 (n, classes), of the network's answers (n, ...)."""
+        wide = outputs.astype(np.float64)
+        if self.built.scores != "logits":
+            return wide
+        found = np.exp(wide - wide.max(axis=-1, keepdims=True))
+        return np.asarray(found / found.sum(axis=-1, keepdims=True))

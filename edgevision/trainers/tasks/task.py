@@ -107,6 +107,19 @@ class Task(ABC):
         """After training, with the weights that are kept: chooses what is chosen on data, such as thresholds."""
         return
 
+    @classmethod
+    def channels(cls, data: Any) -> int:
+        """Of the images, for families that take what the data has: 3, or 1 of grey ones."""
+        return 3
+
+    def preprocessing(self) -> Preprocessing | None:
+        """What the saved model's input needs; None where it takes no image."""
+        return self.p
+
+    def picture(self, step: Step) -> NDArray[np.uint8] | None:
+        """What can be seen of the network after an epoch, uint8 (rows, columns, 3); None where there is nothing."""
+        return None
+
     def step(self, optimizer: Any) -> Step:
         """What trains the network batch by batch."""
         return Step(self, optimizer)

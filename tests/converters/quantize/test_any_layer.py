@@ -37,6 +37,7 @@ IN_INTEGERS: dict[str, Make] = {
     "hard swish": lambda: [kl.Conv2D(3, 3, activation="hard_silu")],
     "gelu": lambda: [kl.Conv2D(3, 3, activation="gelu")],
     "elu": lambda: [kl.Conv2D(3, 3, activation="elu")],
+    "dense on four axes": lambda: [kl.Reshape((SIZE, SIZE, 3, 1)), kl.Dense(2)],
     "dense on steps": lambda: [kl.Reshape(STEPS), kl.Dense(5, activation="relu")],
     "convolution over steps": lambda: [
         kl.Reshape(STEPS),
@@ -67,7 +68,6 @@ IN_FLOAT: dict[str, tuple[Make, str, str]] = {
     "relu slope and top": (lambda: [kl.ReLU(6, negative_slope=0.1, name="r")], "r", "negative_slope"),
     "softmax over rows": (lambda: [kl.Softmax(axis=1, name="s")], "s", "axis 1"),
     "batch norm over rows": (lambda: [kl.BatchNormalization(axis=1, name="b")], "b", "axis 1"),
-    "dense on four axes": (lambda: [kl.Reshape((SIZE, SIZE, 3, 1)), kl.Dense(2, name="d")], "d", "5 dimensions"),
     "recurrent": (lambda: [kl.Reshape(STEPS), kl.LSTM(3, name="memory")], "memory", "LSTM"),
     "both ways": (lambda: [kl.Reshape(STEPS), kl.Bidirectional(kl.GRU(3), name="both")], "both", "Bidirectional"),
     "large recurrent": (lambda: [kl.Reshape((SIZE * SIZE, 3)), kl.GRU(2, name="memory")], "memory", "GRU"),

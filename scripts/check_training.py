@@ -1,0 +1,105 @@
+"""What training reaches on small real data, one function per row; each prints its figures beside their limits.
+
+    python scripts/check_training.py DIR [frames] [digits] [--reuse]
+
+DIR is where data, models and bundles go; --reuse takes a trained model that lies there. Exit code 1 where a limit is
+missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import training_frames
+
+import edgevision
+from edgevision.runtime.bundle import Bundle
+
+SHARED = Path(os.environ.get("EDGEVISION_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data"
+INT8 = ("int8.tflite", "int8.onnx", "int8.xml")
+#: Name, figure, limit, whether it holds.
+Row = tuple[str, float, float, bool]
+
+FRAMES: dict[str, Any] = {
+    **{"model": "cnn-3d", "epochs": 60, "input_size": (18, 32), "augment": ("flip", "vertical-flip", "shift=0.1")},
+    **{"learning_rate": 2e-3, "validation_split": 0.0},
+}
+DIGITS: dict[str, Any] = {
+    **{"model": "dcgan", "epochs": 20, "input_size": (28, 28), "learning_rate": 4e-4, "options": {"width": 32}},
+}
+
+
+def frames(folder: Path, reuse: bool) -> list[Row]:
+    """Two clips, forwards or backwards; beside it the same network on one frame, which must not be able to tell."""
+    data = folder / "frames"
+    if not data.is_dir():
+        training_frames.write(SHARED / "video_clips.zip", data)
+    rows: list[Row] = []
+    for name, count in (("one-frame", 1), ("frames", training_frames.FRAMES)):
+        options = {"frames": count, "stride": 1}
+        model, seconds = trained(data, folder / f"{name}.keras", reuse, {**FRAMES, "options": options})
+        bundle = converted(model, data, data)
+        found = edgevision.evaluate(bundle.path, data, all=True).artifacts
+        exact = found["float32.onnx"]
+        print(f"{name}: {exact.n} test windows, {seconds:.0f} s of processor time")
+        if count == 1:
+            rows.append(("one frame, accuracy", exact.value, 0.6, exact.value <= 0.6))
+            continue
+        rows.append(("windows, accuracy", exact.value, 0.9, exact.value >= 0.9))
+        lost = [(item, 100 * (exact.value - found[item].value)) for item in INT8]
+        rows += [(f"{item}, points lost", points, 1.0, points <= 1) for item, points in lost]
+    return rows
+
+
+def digits(folder: Path, reuse: bool) -> list[Row]:
+    """A DCGAN on digits; look at the last picture in digits.samples, too."""
+    model, seconds = trained(SHARED / "mnist_t10k.zip", folder / "digits.keras", reuse, DIGITS)
+    bundle = converted(model, "300", None)
+    found = edgevision.evaluate(bundle.path, "200", all=True).artifacts
+    print(f"digits: 200 latents, {seconds:.0f} s of processor time, {model.with_suffix('.samples')}")
+    gaps = [(item, found[item].to_dict()["mean_absolute_foreground"]) for item in INT8]
+    return [(f"{item}, grey levels from float where drawn", gap, 4.0, gap <= 4) for item, gap in gaps]
+
+
+ROWS: dict[str, Callable[[Path, bool], list[Row]]] = {"frames": frames, "digits": digits}
+
+
+def trained(data: Path, out: Path, reuse: bool, recipe: dict[str, Any]) -> tuple[Path, float]:
+    """The model, and the seconds of processor time that it took."""
+    start = time.process_time()
+    if not (reuse and out.is_file()):
+        edgevision.train(data, out, force=True, **recipe)
+    return out, time.process_time() - start
+
+
+def converted(model: Path, calibration: Path | str, evaluate: Path | None) -> Bundle:
+    bundle = edgevision.convert(model, calibration, model.with_suffix(".edge"), evaluate=evaluate, force=True)
+    gate = bundle.manifest.gate
+    print(f"{model.stem}: gate {'none' if gate is None else gate.verdict}")
+    return bundle
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--reuse", action="store_true")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    missed = []
+    for name in options.rows or ROWS:
+        for what, value, limit, is_held in ROWS[name](options.folder, options.reuse):
+            print(f"  {name}: {what:48s} {value:8.4f}   limit {limit:7.3f}   {'ok' if is_held else 'MISSED'}")
+            missed += [] if is_held else [f"{name}: {what}"]
+    print("missed: " + ("; ".join(missed) or "none"))
+    sys.exit(bool(missed))
+
+
+if __name__ == "__main__":
+    main()
