@@ -30,7 +30,7 @@ class Step:
         self.model = task.built.model if task.built.trained is None else task.built.trained
         optimizer.build(self.model.trainable_variables)
         self._held: tuple[Any, ...] = ()
-        self._update = self._graph(self._updated)
+        self._update = one_graph(self._updated)
         self._answer = answering(self.model, task.p)
 
     @property
@@ -56,14 +56,11 @@ class Step:
         for layer in layers:
             layer.trainable = False
         self._held = tuple(layers)
-        self._update = self._graph(self._updated)  # which weights have gradients is fixed when it is traced
+        self._update = one_graph(self._updated)  # which weights have gradients is fixed when it is traced
 
     def predict(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """The network's outputs by name, float32."""
         return self._answer(images)
-
-    def _graph(self, function: Any) -> Any:
-        return import_tensorflow().function(function, reduce_retracing=True, autograph=False)
 
     def _updated(self, images: Any, targets: dict[str, Any]) -> dict[str, Any]:
         tf = import_tensorflow()
@@ -87,8 +84,24 @@ def answering(model: Any, p: Preprocessing) -> Callable[[NDArray[np.uint8]], dic
     def answered(images: Any) -> dict[str, Any]:
         return named(model, model(normalized(images, p), training=False))
 
-    answer = import_tensorflow().function(answered, reduce_retracing=True, autograph=False)
+    answer = one_graph(answered)
     return lambda images: {name: np.asarray(value) for name, value in answer(images).items()}
+
+
+def one_graph(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of batches as one graph for any length of them, made of what the first call gives.
+
+    Left to itself TensorFlow makes another one for the last batch of an epoch, half a minute's work on large networks.
+    """
+    tf, made = import_tensorflow(), list[Any]()
+
+    def call(*args: Any) -> Any:
+        if not made:
+            signature = tf.nest.map_structure(lambda one: tf.TensorSpec((None, *one.shape[1:]), one.dtype), args)
+            made.append(tf.function(function, input_signature=signature, autograph=False))
+        return made[0](*args)
+
+    return call
 
 
 def named(model: Any, outputs: Any) -> dict[str, Any]:

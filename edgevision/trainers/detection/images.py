@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets import BoxDataset, Boxes, open_boxes
+from edgevision.datasets.splits import rarest, stratified
 from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.preprocess import Geometry, geometry
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
-from edgevision.trainers.images import load_pixels
+from edgevision.trainers.images import Sizes, readable_pixels
+from edgevision.trainers.recipe import Recipe
 
 #: Of a box that cropping cuts, the least share that has to be left for it to be learned.
 _LEAST_SEEN = 0.25
@@ -22,22 +24,33 @@ _LEAST_SEEN = 0.25
 class BoxedImages(Examples):
     """Images of a data set with boxes.
 
+    Args:
+        data: All images are decoded at once.
+        p: The model's preprocessing.
+        progress: Called with ("read images", done, total).
+        strict: See ``images.LabelledImages``.
+
     Attributes:
-        truths: All objects of each image, in pixels of the image as it is in the data.
-        sizes: (height, width) of each image in the data, pixels.
+        data: The images without those that cannot be read.
         pixels: uint8 (images, height, width, channels) in the preprocessing's colour order.
 
     Raises:
-        DatasetError: They would not fit in memory.
+        DatasetError: They fit neither in memory nor on the disk.
         ImageError: An image is damaged.
     """
 
-    def __init__(self, data: BoxDataset, p: Preprocessing, progress: Progress = None) -> None:
-        self._data, self.labels, self.truths = data, data.labels, data.truths
-        self.sizes: list[tuple[int, int]] = []
-        self.pixels = load_pixels(data.images, p, progress, self.sizes)
-        placed = [_placed(truth, geometry(size, p)) for truth, size in zip(data.truths, self.sizes)]
+    def __init__(self, data: BoxDataset, p: Preprocessing, progress: Progress = None, *, strict: bool = True) -> None:
+        sizes: Sizes = []
+        pixels, kept, self.unreadable = readable_pixels(data.images, p, progress, sizes, strict=strict)
+        self.data, self.pixels, self.labels = data.subset(kept), pixels, data.labels
+        self.sizes = tuple(sizes[place] for place in kept)
+        placed = [_placed(truth, geometry(size, p)) for truth, size in zip(self.truths, self.sizes)]
         self._boxes, self._class_ids = [boxes for boxes, _ in placed], [ids for _, ids in placed]
+
+    @property
+    def truths(self) -> tuple[Boxes, ...]:
+        """All objects of each image, in pixels of the image as it is in the data."""
+        return self.data.truths
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -47,46 +60,38 @@ class BoxedImages(Examples):
 
     def name(self, index: int) -> str:
         """See ``Examples.name``."""
-        return self._data.images.entries[index].name
+        return self.data.images.entries[index].name
 
     def content_hash(self) -> str:
         """See ``Examples.content_hash``."""
-        total = hashlib.sha256(self._data.images.content_hash().encode())
+        total = hashlib.sha256(self.data.images.content_hash().encode())
         for truth in self.truths:
             for array in (truth.xyxy, truth.class_ids, truth.ignored):
                 total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 
 
-def open_boxed(data: Any, validation_split: float, seed: int, p: Preprocessing, progress: Progress) -> TrainingData:
-    """The train split, and the val split or a share of train, drawn by ``seed``.
+def open_boxed(data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
+    """The train split, and the val split or a share of train, in which rare classes have their part.
 
     Raises:
         DatasetError: There are no boxes to learn from.
-        ImageError: An image is damaged.
+        ImageError: An image is damaged, and the recipe is strict.
     """
     train = data if isinstance(data, BoxDataset) else open_boxes(data, prefer="train")
-    if not any((~truth.ignored).any() for truth in train.truths):
-        raise DatasetError(f"the {train.split} split has no objects to learn", expected="images with boxes")
     held: BoxDataset | None = None
     if not isinstance(data, BoxDataset) and train.split != "val" and "val" in train.images.splits:
         held = open_boxes(data, "val").aligned_to(train.labels)
     else:
-        train, held = _divided(train, validation_split, seed)
-    validation = BoxedImages(held, p, progress) if held is not None and len(held) else None
-    return TrainingData(BoxedImages(train, p, progress), validation)
+        kept, rest = stratified(rarest(train.present()), recipe.validation_split, recipe.seed)
+        train, held = train.subset(kept), train.subset(rest) if len(rest) else None
+    if not any((~truth.ignored).any() for truth in train.truths):
+        raise DatasetError(f"the {train.split} split has no objects to learn", expected="images with boxes")
 
+    def loaded(part: BoxDataset) -> BoxedImages:
+        return BoxedImages(part, p, progress, strict=recipe.strict)
 
-def _divided(data: BoxDataset, share: float, seed: int) -> tuple[BoxDataset, BoxDataset]:
-    # RandomState's stream is frozen for good; default_rng's may change between numpy versions.
-    order = np.random.RandomState(seed).permutation(len(data))
-    count = min(round(share * len(data)), len(data) - 1)
-    return _subset(data, np.sort(order[count:])), _subset(data, np.sort(order[:count]))
-
-
-def _subset(data: BoxDataset, places: NDArray[np.int64]) -> BoxDataset:
-    truths = tuple(data.truths[place] for place in places.tolist())
-    return BoxDataset(data.labels, data.images.subset(places), truths, data.judged)
+    return TrainingData(loaded(train), loaded(held) if held is not None else None)
 
 
 def _placed(truth: Boxes, place: Geometry) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgevision.runtime.errors import InputError
 from edgevision.trainers.detection.places import IGNORED, NOTHING, Places
 from edgevision.trainers.engine import import_tensorflow
 from edgevision.trainers.recipe import Recipe
@@ -15,17 +14,6 @@ SCORE_LOSSES = ("focal", "quality-focal", "cross-entropy")
 #: "smooth-l1" of what the network gives (Girshick 2015); 1 - IoU, or GIoU (Rezatofighi et al. 2019), of the boxes.
 BOX_LOSSES = ("smooth-l1", "iou", "giou")
 _HARD, _GAMMA, _ALPHA = 3, 2.0, 0.25
-
-
-def check_losses(recipe: Recipe) -> None:
-    """Whether both losses are known.
-
-    Raises:
-        InputError: One is not.
-    """
-    for what, name, known in (("loss", recipe.loss, SCORE_LOSSES), ("box_loss", recipe.box_loss, BOX_LOSSES)):
-        if name not in known:
-            raise InputError(f"the {what} of detectors is unknown", expected=" or ".join(known), got=repr(name))
 
 
 def detection_loss(recipe: Recipe, places: Places, raw: Any, logits: Any, class_ids: Any, boxes: Any) -> dict[str, Any]:

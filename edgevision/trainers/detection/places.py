@@ -76,10 +76,10 @@ class AnchorPlaces(Places):
         best = overlaps.argmax(axis=1)
         most = overlaps[np.arange(self.count), best]
         answers = np.where(most >= 0.5, class_ids[best], np.where(most >= 0.4, IGNORED, NOTHING))
-        for number in range(len(boxes)):  # an object that no anchor suits has its best one
-            place = int(overlaps[:, number].argmax())
-            if most[place] < 0.5 or best[place] == number:
-                best[place], answers[place], most[place] = number, class_ids[number], 1.0
+        # Whatever no anchor suits has its best one; of several with the same that one comes last which it suits best.
+        order = overlaps.max(axis=0).argsort(kind="stable")
+        own = overlaps.argmax(axis=0)[order]
+        best[own], answers[own], most[own] = order, class_ids[order], 1.0
         nearest = np.where(most > 0, class_ids[best], NOTHING)
         return Assigned(answers.astype(np.int32), boxes[best], nearest.astype(np.int32))
 

@@ -19,12 +19,13 @@ from edgevision.runtime.manifest import Manifest
 from edgevision.runtime.spec import Preprocessing, TensorSpec
 from edgevision.runtime.tasks import task_of
 from edgevision.trainers.detection.images import BoxedImages, open_boxed
-from edgevision.trainers.detection.losses import check_losses, detection_loss, refined_ids
+from edgevision.trainers.detection.losses import BOX_LOSSES, SCORE_LOSSES, detection_loss, refined_ids
 from edgevision.trainers.detection.places import joined, places_of
 from edgevision.trainers.engine import import_tensorflow
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
 from edgevision.trainers.families import Built
 from edgevision.trainers.families.detection.rcnn import TwoStages
+from edgevision.trainers.names import check_name
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.tasks.task import Predict, Task
@@ -39,10 +40,11 @@ class Detection(Task):
 
     name, default, metric = "detection", "fcos-mobilenet", "ap50"
     figures: ClassVar[Mapping[str, bool]] = {"ap": True}
+    losses = SCORE_LOSSES
 
     def __init__(self, recipe: Recipe, built: Built, labels: tuple[str, ...], p: Preprocessing) -> None:
         super().__init__(recipe, built, labels, p)
-        check_losses(recipe)
+        check_name("box_loss", recipe.box_loss, BOX_LOSSES)
         assert isinstance(built.head, (SsdHead, FcosHead)), "the families of this task have one"
         self._head: SsdHead | FcosHead = built.head
         self._places = places_of(built.head, (p.height, p.width))
@@ -58,7 +60,7 @@ class Detection(Task):
     @classmethod
     def open(cls, data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
         """See ``Task.open``; the train split, and the val split or a share of train."""
-        return open_boxed(data, recipe.validation_split, recipe.seed, p, progress)
+        return open_boxed(data, recipe, p, progress)
 
     def encode(self, examples: Sequence[Example]) -> Targets:
         """What each place has to answer, (batch, places, ...): see ``detection.places.Assigned``."""
@@ -69,7 +71,10 @@ class Detection(Task):
         return {name: np.stack([getattr(one, name) for one in found]) for name in found[0]._fields}
 
     def loss(self, outputs: Mapping[str, Any], targets: Mapping[str, Any]) -> dict[str, Any]:
-        """The recipe's losses of scores and boxes; of a network of two stages those of the proposals too."""
+        """The recipe's losses of scores and boxes; of a network of two stages those of its proposals too.
+
+        Without the proposals among the outputs, as in an int8 model, anchors say what the second stage answers for.
+        """
         ids, boxes, built = targets["class_ids"], targets["boxes"], self.built
         first: dict[str, Any] = {}
         if isinstance(built, TwoStages) and built.proposals[0] in outputs:

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from edgevision.datasets import open_boxes
-from edgevision.runtime.errors import DatasetError
+from edgevision.runtime.errors import DatasetError, ImageError
 from edgevision.runtime.preprocess import geometry
 from edgevision.runtime.spec import ResizePolicy, named_preprocessing
 from edgevision.trainers.detection.images import BoxedImages, open_boxed
+from edgevision.trainers.recipe import Recipe
 from tests.trainers.squares import LABELS, write_squares
 
 P = named_preprocessing("unit", 32, 48)
@@ -59,15 +60,30 @@ def test_what_is_ignored_or_cut_off_is_not_learned(squares: Path) -> None:
     assert example.class_ids is not None and example.class_ids.tolist() == [1]
 
 
+def recipe(share: float, seed: int = 0) -> Recipe:
+    return Recipe(task="detection", model="m", input_size=(32, 48), validation_split=share, seed=seed)
+
+
 def test_the_val_split_or_a_share_is_held_out(squares: Path) -> None:
-    data = open_boxed(squares, 0.3, 0, P, None)
+    data = open_boxed(squares, recipe(0.3), P, None)
     assert data.validation is not None and (len(data.train), len(data.validation)) == (10, 3)
     train = open_boxes(squares, "train")
-    parts = [open_boxed(train, 0.3, seed, P, None) for seed in (0, 0, 1)]
+    parts = [open_boxed(train, recipe(0.3, seed), P, None) for seed in (0, 0, 1)]
     assert all(part.validation is not None and (len(part.train), len(part.validation)) == (7, 3) for part in parts)
     hashes = [part.provenance()["data_sha256"] for part in parts]
     assert hashes[0] == hashes[1] != hashes[2]
-    assert open_boxed(train, 0.0, 0, P, None).validation is None
+    assert open_boxed(train, recipe(0.0), P, None).validation is None
+
+
+def test_an_image_that_cannot_be_read_goes_with_its_boxes(tmp_path: Path) -> None:
+    data = open_boxes(write_squares(tmp_path / "d", {"train": 4}), "train")
+    (tmp_path / "d" / "train" / "001.png").write_bytes(b"no image")
+    with pytest.raises(ImageError, match=r"001\.png"):
+        BoxedImages(data, P)
+    left = BoxedImages(data, P, strict=False)
+    assert len(left) == len(left.truths) == len(left.sizes) == 3 and "001.png" in left.unreadable[0]
+    assert [left.name(index)[-7:] for index in range(3)] == ["000.png", "002.png", "003.png"]
+    assert left.truths[1] is data.truths[2]
 
 
 def test_the_hash_knows_the_boxes(squares: Path) -> None:
@@ -82,4 +98,4 @@ def test_nothing_to_learn(squares: Path) -> None:
     none = dataclasses.replace(data.truths[0], ignored=np.ones(len(data.truths[0]), np.bool_))
     bare = dataclasses.replace(data, images=data.images.subset([0]), truths=(none,))
     with pytest.raises(DatasetError, match="no objects to learn"):
-        open_boxed(bare, 0.0, 0, P, None)
+        open_boxed(bare, recipe(0.0), P, None)

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edgevision.runtime.errors import InputError
 from edgevision.trainers.detection.losses import (
     BOX_LOSSES,
     SCORE_LOSSES,
-    check_losses,
     detection_loss,
     overlap_of,
     refined_ids,
@@ -91,9 +89,3 @@ def test_the_second_stage_answers_for_what_proposals_have_come_near() -> None:
     assert np.asarray(refined_ids(proposals, truth, np.full((1, 4), 2, np.int32))).tolist() == [
         [2, IGNORED, NOTHING, NOTHING]
     ]
-
-
-@pytest.mark.parametrize(("field", "message"), [("loss", "loss of detectors"), ("box_loss", "box_loss of detectors")])
-def test_unknown_losses(field: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        check_losses(recipe(**{field: "mse"}))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgevision.runtime.heads.anchors import ssd_anchors
+from edgevision.runtime.heads.anchors import Anchors, ssd_anchors
 from edgevision.runtime.heads.detection import FcosHead, SsdHead
 from edgevision.runtime.manifest import Manifest
 from edgevision.runtime.spec import TensorSpec, named_preprocessing
@@ -21,7 +21,7 @@ NAMES: dict[str, Any] = {
     "scores": tuple(f"scores_{stride}" for stride in STRIDES),
 }
 ANCHORS = ssd_anchors([(8, 12), (4, 6), (2, 3)], smallest=0.15, largest=0.7, ratios=(1.0, 2.0), fewer_on_lowest=False)
-HEADS = {
+HEADS: dict[str, SsdHead | FcosHead] = {
     "ssd": SsdHead(**NAMES, anchors=ANCHORS, background=False, order="xywh"),
     "strides": FcosHead(**NAMES, strides=STRIDES, unit="strides"),
     "pixels": FcosHead(**NAMES, strides=STRIDES),
@@ -67,17 +67,17 @@ def test_an_image_without_objects(kind: str) -> None:
     assert (found.class_ids == NOTHING).all() and np.isfinite(found.boxes).all()
 
 
-def test_anchors_that_nearly_fit_are_judged_neither_way() -> None:
-    places = AnchorPlaces(HEADS["ssd"], SIZE)  # type: ignore[arg-type]
-    anchors = ANCHORS.boxes() * np.array([96, 64, 96, 64])
-    x, y, width, height = anchors[100]
-    box = np.array([[x - width / 2, y - height / 2, x + width / 2, y + height / 2]], np.float32)
-    for share, wanted in ((1.0, 2), (0.45, IGNORED), (0.3, NOTHING)):
-        taller = box + np.array([0, 0, 0, height * (1 / share - 1)], np.float32)
-        boxes = np.concatenate([taller, taller])  # the second one's best anchor is another only if it has to be
-        found = places.assign(boxes[:1], np.array([2]))
-        best = found.class_ids.max() == 2
-        assert best and (found.class_ids[100] == wanted or (found.class_ids == 2).sum() == 1)
+def test_anchors_that_nearly_fit_are_judged_neither_way_and_the_best_one_always_answers() -> None:
+    sizes = ((20, 20), (20, 9), (20, 6), (20, 5))
+    stored = Anchors.of(np.array([[10 / 96, height / 2 / 64, width / 96, height / 64] for width, height in sizes]))
+    places = AnchorPlaces(SsdHead(boxes=("b",), scores=("s",), anchors=stored), SIZE)
+    box = np.array([[0, 0, 20, 20]], np.float32)
+    found = places.assign(box, np.array([2]))
+    assert found.class_ids.tolist() == [2, IGNORED, NOTHING, NOTHING] and found.nearest.tolist() == [2] * 4
+    small = np.array([[0, 0, 2, 4]], np.float32)  # it overlaps the last anchor most, by 8 %
+    assert places.assign(small, np.array([1])).class_ids.tolist() == [NOTHING] * 3 + [1]
+    assert places.assign(np.concatenate([box, small]), np.array([2, 1])).class_ids.tolist() == [2, IGNORED, NOTHING, 1]
+    assert places.assign(np.concatenate([box, box - 1]), np.array([2, 1])).class_ids[0] == 2, "the nearer one"
 
 
 def test_small_objects_go_to_fine_levels_and_the_smallest_comes_first() -> None:

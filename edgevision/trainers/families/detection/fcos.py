@@ -34,7 +34,8 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
     check_size(shape, "fcos-mobilenet")
     keras = import_keras()
     image = keras.Input(shape, name="image")
-    boxes, scores = [], []
+    boxes: list[Any] = []
+    scores: list[Any] = []
     for stride, tensor in zip(STRIDES, pyramid(image, options["width"], options["channels"])):
         for kind, made, count, bias in (("boxes", boxes, 4, _SIDES), ("scores", scores, len(labels), RARE)):
             tower = tensor

@@ -61,9 +61,9 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
         scores.append(outputs(seen, len(labels) * each, f"scores_{stride}", RARE))
         first += [proposal, objectness]
     net = keras.Model(image, [*boxes, *scores], name="rcnn_light")
-    names = (tuple(f"{kind}_{stride}" for stride in STRIDES) for kind in ("proposals", "objectness"))
+    proposals, logits = (tuple(f"{kind}_{stride}" for stride in STRIDES) for kind in ("proposals", "objectness"))
     trained = keras.Model(image, [*boxes, *scores, *first], name="rcnn_light_trained")
-    return TwoStages(net, head, None, trained, *names)
+    return TwoStages(net, head, trained=trained, proposals=proposals, objectness=logits)
 
 
 def _proposed(tensor: Any, stride: int, channels: int) -> tuple[Any, Any]:

@@ -27,7 +27,9 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
     maps = scales(image, options["width"])
     maps.append(separable(maps[-1], maps[-1].shape[-1], "extra", strides=2))
     head = anchors.anchored("ssd-mobilenet", maps, _STRIDES, options)
-    boxes, scores, each = [], [], anchors.PER_PLACE
+    boxes: list[Any] = []
+    scores: list[Any] = []
+    each = anchors.PER_PLACE
     for stride, tensor in zip(_STRIDES, maps):
         for kind, made, count, bias in (("boxes", boxes, 4, 0.0), ("scores", scores, len(labels), RARE)):
             tower = separable(tensor, options["channels"], f"{kind}{stride}")
