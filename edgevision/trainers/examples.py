@@ -75,14 +75,18 @@ class TrainingData:
         """Class names in the order of the model's outputs."""
         return self.train.labels
 
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What is wrong with each image that was left out."""
+        return self.train.unreadable + (() if self.validation is None else self.validation.unreadable)
+
     def provenance(self) -> dict[str, Any]:
         """Hashes and counts of both, for the model's record."""
         held = self.validation
-        left_out = len(self.train.unreadable) + (0 if held is None else len(held.unreadable))
         return {
             "images": len(self.train),
             "data_sha256": self.train.content_hash(),
             "val_images": 0 if held is None else len(held),
             "val_data_sha256": None if held is None else held.content_hash(),
-            "unreadable_images": left_out,
+            "unreadable_images": len(self.unreadable),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 from edgevision.trainers.augment import Policy
 from edgevision.trainers.engine import import_tensorflow
 from edgevision.trainers.examples import Example, Examples
+
+#: Batches made ahead: steps and batches take turns on few processors, and a step that is not ready to be fed waits.
+_AHEAD = 8
 
 #: Named arrays of a batch beside the images.
 Targets = dict[str, NDArray[Any]]
@@ -30,7 +34,7 @@ class Pipeline:
 
     def __init__(self, examples: Examples, policy: Policy, encode: Encode, batch_size: int, seed: int) -> None:
         self._examples, self._policy, self._encode = examples, policy, encode
-        self._size, self._seed = batch_size, seed
+        self._size, self._seed, self._random = batch_size, seed, _Random()
 
     def __len__(self) -> int:
         """Batches of an epoch."""
@@ -55,7 +59,7 @@ class Pipeline:
                 tensor.set_shape([None, *array.shape[1:]])
             return tensors[0], dict(zip(names, tensors[1:]))
 
-        data = tf.data.Dataset.range(len(self)).map(shaped, num_parallel_calls=2, deterministic=True).prefetch(2)
+        data = tf.data.Dataset.range(len(self)).map(shaped, num_parallel_calls=2, deterministic=True).prefetch(_AHEAD)
         return iter(data)
 
     def batch(self, places: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.uint8], Targets]:
@@ -67,9 +71,30 @@ class Pipeline:
         """One example as it is seen in that epoch."""
         if not self._policy.operations:
             return self._examples[place]
-        random = np.random.Generator(np.random.Philox(key=self._seed, counter=[0, 0, epoch, place]))
+        random = self._random.at(self._seed, epoch, place)
 
         def draw() -> Example:
             return self._examples[int(random.integers(len(self._examples)))]
 
         return self._policy(self._examples[place], random, draw)
+
+
+class _Random(threading.local):
+    """A generator a thread, set anew for every example: making one would take longer than mirroring does."""
+
+    def __init__(self) -> None:
+        self._bits = np.random.Philox()
+        self._generator = np.random.Generator(self._bits)
+
+    def at(self, seed: int, epoch: int, place: int) -> np.random.Generator:
+        """As ``Generator(Philox(key=seed, counter=[0, 0, epoch, place]))`` while the seed has no more than 64 bits."""
+        counter, key = np.array([0, 0, epoch, place], np.uint64), np.array([seed % (1 << 64), 0], np.uint64)
+        self._bits.state = {
+            "bit_generator": "Philox",
+            "state": {"counter": counter, "key": key},
+            "buffer": np.zeros(4, np.uint64),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+        return self._generator

@@ -105,9 +105,9 @@ def train(
     """Train a network by name and save it with its labels, preprocessing and recipe.
 
     Task and network are told from the data where they are not given. Images are decoded and resized by the code that
-    runs on the device, and held in memory as uint8: pixels of up to 4 GiB or half of the machine's memory. Sets Keras'
-    global random seed. After epochs the state goes to a hidden folder beside ``out``, from which ``resume`` goes on
-    as if nothing had happened; the folder is removed at the end.
+    runs on the device, once, and kept as uint8 (``cache``). Sets Keras' global random seed. After epochs the state goes
+    to a hidden folder beside ``out``, from which ``resume`` goes on as if nothing had happened; the folder is removed
+    at the end.
 
     Args:
         data: Path or name of the data, or an open data set of ``edgevision.datasets``. Its train split is trained on;
@@ -133,8 +133,8 @@ def train(
         OutputExistsError: ``out``, ``to`` or ``report`` exists.
         InputError: A field is unknown or not usable, the input size does not suit the network, or the state to go on
             from is of another training.
-        DatasetError: The data has too few classes or images, or does not fit in memory.
-        ImageError: An image is damaged.
+        DatasetError: The data has too few classes or images, or fits neither in memory nor on the disk.
+        ImageError: An image is damaged, and the recipe ``strict``; or no image can be read.
         ModelError: The loss is no number any more, or the state to go on from or the file of ``weights`` is damaged.
         ConversionError: ``to``: an exporter refused the model.
         MissingPackageError: Keras is not installed.
