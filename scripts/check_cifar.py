@@ -93,7 +93,7 @@ def accuracy(bundle: Bundle, sets: dict[str, tuple[Path, str | None]]) -> list[t
     rows = []
     for label, (data, split) in sets.items():
         dataset = open_dataset(data, split).aligned_to(bundle.manifest.labels)
-        pixels = load_pixels(dataset, preprocessing)
+        pixels = load_pixels(dataset, preprocessing)[:]
         expected = np.argmax(model.predict(normalize(pixels, preprocessing), verbose=0), -1)
         right = float((expected == dataset.targets).mean())
         found = {name: answers(bundle, name, pixels) for name in INT8}

@@ -92,7 +92,7 @@ def figures(
     """Float top-1, int8 top-1 and same top-1 per format, least pairwise agreement; shares 0..1."""
     source = load_source(model)
     dataset = open_dataset(data, split).aligned_to(bundle.manifest.labels)
-    pixels = load_pixels(dataset, source.preprocessing)
+    pixels = load_pixels(dataset, source.preprocessing)[:]
     batches = (normalize(pixels[start : start + 100], source.preprocessing) for start in range(0, len(pixels), 100))
     exact = np.concatenate([np.argmax(source.model(batch, training=False), -1) for batch in batches])
     found: list[Any] = [answers(bundle, name, pixels) for name in INT8]

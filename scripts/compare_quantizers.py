@@ -154,7 +154,7 @@ def compare(path: Path, options: argparse.Namespace) -> tuple[list[Row], dict[tu
 def judge_of(model: Any, p: Preprocessing, labels: tuple[str, ...], options: argparse.Namespace) -> Judge:
     opened = open_dataset(options.test, "test"), open_dataset(options.held_out)
     sets = [data.aligned_to(labels) for data in opened]
-    pixels = np.concatenate([load_pixels(data, p) for data in sets])
+    pixels = np.concatenate([load_pixels(data, p)[:] for data in sets])
     targets = np.concatenate([data.targets for data in sets])
     expected = np.argmax(model.predict(normalize(pixels, p), batch_size=250, verbose=0), -1)
     return Judge(pixels, targets, expected, len(sets[0]))

@@ -96,7 +96,7 @@ def show(epoch: Epoch) -> None:
 
 
 def top1(model: Any, images: LabelledImages, p: Preprocessing) -> float:
-    outputs = model.predict(normalize(images.pixels, p), batch_size=250, verbose=0)
+    outputs = model.predict(normalize(images.pixels[:], p), batch_size=250, verbose=0)
     return float((np.argmax(outputs, -1) == images.targets).mean())
 
 
