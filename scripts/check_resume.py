@@ -3,7 +3,7 @@
     python scripts/check_resume.py DATA [--kills 10] [--images 600] [--epochs 6] [--seed 0] [-- OPTIONS OF TRAIN]
 
 Trains twice without interruption, which shows what two equal runs differ by. Then, as often as asked: begins the same
-training, sends SIGKILL at a moment drawn from its whole length, reads whatever state lies there, and lets ``--resume``
+training, sends SIGKILL at a random moment of a random epoch, reads whatever state lies there, and lets ``--resume``
 bring it to its end. Exit code 1 when a state is damaged, something is left behind, or the final figures differ by more
 than twice the noise (and more than 1e-3).
 """
@@ -11,6 +11,7 @@ than twice the noise (and more than 1e-3).
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import signal
@@ -42,14 +43,9 @@ def main() -> int:
         folder, moments = Path(name), random.Random(options.seed)
         few = write_few(options.data, options.images, folder / "few.npz")
         words = [few, "--epochs", str(options.epochs), "--json", *(word for word in more if word != "--")]
-        times = [time.perf_counter()]
-        plain = []
-        for out in ("whole.keras", "again.keras"):
-            plain.append(train(words, folder / out))
-            times.append(time.perf_counter())
-        length, whole, noise = min(times[1] - times[0], times[2] - times[1]), plain[0], difference(*plain)
-        print(f"two trainings without interruption, the faster one in {length:.0f} s", flush=True)
-        rounds = [killed(words, folder / f"{i}.keras", moments, length) for i in range(options.kills)]
+        whole, again = (train(words, folder / name) for name in ("whole.keras", "again.keras"))
+        noise = difference(whole, again)
+        rounds = [killed(words, folder / f"{i}.keras", moments, whole) for i in range(options.kills)]
         return verdict(whole, noise, rounds, [path.name for path in folder.iterdir() if path.name.startswith(".")])
 
 
@@ -75,25 +71,30 @@ def command(words: list[str], out: Path, *more: str) -> list[str]:
     return [sys.executable, "-m", "edgevision", "train", *words, "--out", str(out), *more]
 
 
-def killed(words: list[str], out: Path, moments: random.Random, length: float) -> dict[str, Any]:
-    """A training that is killed within its length and then resumed."""
-    nowhere = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+def killed(words: list[str], out: Path, moments: random.Random, whole: dict[str, Any]) -> dict[str, Any]:
+    """A training that is killed somewhere in its course and then resumed."""
     while True:
-        moment, begun = moments.uniform(0, length), time.perf_counter()
-        process = subprocess.Popen(command(words, out), start_new_session=True, **nowhere)
-        try:
-            process.wait(moment)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            if not out.exists() or has_state(out):
-                break
-        length = min(length, time.perf_counter() - begun)  # it was at its end before: another moment
-        out.unlink(missing_ok=True)
+        epoch, delay = moments.randrange(len(whole["history"])), moments.uniform(0, whole["history"][1]["seconds"])
+        process = subprocess.Popen(command(words, out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None, "a pipe was asked for"
+        # A line says what is trained, then there is one for each epoch.
+        seen = sum(1 for _ in itertools.islice((line for line in process.stderr if _tells(line)), epoch + 1))
+        time.sleep(delay)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stderr.close()
+        if seen and (not out.exists() or has_state(out)):
+            break
+        out.unlink(missing_ok=True)  # it was at its end before: another moment
     damaged, epochs = read_state(out)
     found = train(words, out, "--resume")
-    print(f"killed after {moment:.1f} s, {epochs} epochs saved: {found['metric']} {found['value']:.4f}", flush=True)
-    return {**found, "moment": moment, "epochs": epochs, "damaged": damaged}
+    moment = f"killed {delay:.1f} s after {epoch} epochs, {epochs} of them saved"
+    print(f"{moment}: {found['metric']} {found['value']:.4f}", flush=True)
+    return {**found, "epochs": epochs, "damaged": damaged}
+
+
+def _tells(line: str) -> bool:
+    return " held out" in line or line.startswith("epoch ")
 
 
 def read_state(out: Path) -> tuple[bool, int]:
@@ -123,11 +124,9 @@ def verdict(whole: dict[str, Any], noise: float, rounds: list[dict[str, Any]], l
     worst = max(difference(whole, each) for each in rounds)
     damaged = sum(each["damaged"] for each in rounds)
     short = sum(len(each["history"]) != len(whole["history"]) for each in rounds)
-    times = sorted(each["moment"] for each in rounds)
+    saved = sorted(each["epochs"] for each in rounds)
     print(f"uninterrupted: {whole['metric']} {whole['value']:.4f}; two such runs differ by {noise:.2g} at most")
-    print(
-        f"{len(rounds)} kills after {times[0]:.0f} to {times[-1]:.0f} s: final figures differ by {worst:.2g} at most,"
-    )
+    print(f"{len(rounds)} kills, {saved[0]} to {saved[-1]} epochs saved: final figures differ by {worst:.2g} at most,")
     print(f"{damaged} damaged states, {short} histories of another length, left behind: {', '.join(left) or 'nothing'}")
     return int(worst > max(2 * noise, LEAST) or damaged + short > 0 or bool(left))
 

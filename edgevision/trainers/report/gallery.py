@@ -29,17 +29,34 @@ LOOKED, SHOWN = 256, 18
 _FRAMES, _GAP = 4, 4
 
 
-def worst_first(task: Task, predict: Predict, examples: Examples | None, pictures: bool) -> tuple[Section, ...]:
-    """The examples with the largest loss; nothing where none were held out."""
+def worst_first(
+    task: Task,
+    predict: Predict,
+    examples: Examples | None,
+    pictures: bool,
+    losses: NDArray[np.float64] | None = None,
+) -> tuple[Section, ...]:
+    """The examples with the largest loss; nothing where none were held out.
+
+    Args:
+        task: Whose loss it is.
+        predict: The trained network.
+        examples: Those held out.
+        pictures: Whether images may be shown.
+        losses: Of all examples, where they are known; None looks at ``LOOKED`` of them.
+    """
     if examples is None or not len(examples):
         return ()
-    count = min(LOOKED, len(examples))
-    places = np.linspace(0, len(examples) - 1, count).round().astype(int)
-    found = sorted(((_loss(task, predict, examples[int(i)]), int(i)) for i in places), reverse=True)[:SHOWN]
-    items = tuple(_item(task, predict, examples, index, pictures) for _, index in found)
-    which = "the held-out examples" if count == len(examples) else f"{count} of the {len(examples):,} held-out examples"
+    places, which = np.arange(len(examples)), "the held-out examples"
+    if losses is None:
+        count = min(LOOKED, len(examples))
+        places = np.linspace(0, len(examples) - 1, count).round().astype(int)
+        which = which if count == len(examples) else f"{count} of the {len(examples):,} held-out examples"
+        losses = np.array([_loss(task, predict, examples[int(place)]) for place in places])
+    worst = [int(places[index]) for index in np.argsort(-losses, kind="stable")[:SHOWN]]
+    items = tuple(_item(task, predict, examples, place, pictures) for place in worst)
     lead = f"{words.count(len(items), 'example')} of largest loss out of {which}: the surest mistakes come first."
-    if items[0].picture is not None and examples[found[0][1]].label is None:
+    if items[0].picture is not None and examples[worst[0]].label is None:
         lead += " On the left what is labelled, on the right what the network sees."
     lead += "" if pictures else " Images were left out."
     return (Gallery("What it gets wrong", lead, items),)

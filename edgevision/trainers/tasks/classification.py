@@ -90,18 +90,21 @@ class Classification(Task):
         """See ``Task.sections``; before them the confusion matrix."""
         if data.validation is None:
             return ()
+        from edgevision.trainers.report.gallery import worst_first
         from edgevision.trainers.report.sections import confusion_section
 
         shares, truth = self.answers(predict, data.validation)
+        losses = -np.log(np.maximum(shares[np.arange(len(truth)), truth], 1e-12))
         matrix = confusion_section(truth, shares.argmax(axis=1), self.labels)
-        return (*super().sections(predict, data, pictures), matrix)
+        return (*worst_first(self, predict, data.validation, pictures, losses), matrix)
 
     @classmethod
     def conversion_data(cls, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
         """See ``Task.conversion_data``; where the data has no split to judge by, the shares that training made."""
-        if isinstance(data, (str, Path)) and {"val", "test"} & {*open_dataset(data, prefer="train").splits}:
-            return str(data), str(data)
         held = examples.validation
+        whole = not examples.train.unreadable and not (held and held.unreadable)  # convert leaves nothing out
+        if whole and isinstance(data, (str, Path)) and {"val", "test"} & {*open_dataset(data, prefer="train").splits}:
+            return str(data), str(data)
         judging = None if held is None else write_npz(folder / "held_out.npz", held)
         return write_npz(folder / "train.npz", examples.train), judging
 
