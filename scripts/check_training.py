@@ -73,7 +73,7 @@ def digits(folder: Path, reuse: bool) -> list[Row]:
 
 
 def cells(folder: Path, reuse: bool) -> list[Row]:
-    """Blood cells: 205 images, epoch and thresholds by the val split. 72 test images leave an interval of hundredths."""
+    """Blood cells: 205 images, epoch and thresholds by the val split. 72 test images leave hundredths in doubt."""
     data = SHARED / "bccd_blood_cells.zip"
     model, seconds = trained(data, folder / "cells.keras", reuse, CELLS)
     bundle = converted(model, data, data)
