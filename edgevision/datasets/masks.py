@@ -143,6 +143,11 @@ def open_masks(data: str | Path, split: str | None = None, *, prefer: str = "tes
     return MaskDataset(_labels(tree), parts_of[0], parts_of[1], np.arange(256, dtype=np.int16))
 
 
+def has_masks(images: Iterable[Parts]) -> bool:
+    """Whether any of these files lies where masks do."""
+    return any(map(_is_mask, images))
+
+
 def _is_mask(parts: Parts) -> bool:
     return any(part.lower() in _MASK_FOLDERS for part in parts[:-1]) or PurePosixPath(parts[-1]).stem.endswith("_mask")
 

@@ -10,6 +10,7 @@ from edgevision.datasets.dataset import Dataset
 from edgevision.datasets.folders import is_tree, list_images
 from edgevision.datasets.idx import is_idx, read_idx
 from edgevision.datasets.layout import labelled, unlabelled
+from edgevision.datasets.masks import has_masks, open_masks
 from edgevision.datasets.named import KERAS, NAMED, named_reader
 from edgevision.datasets.splits import choose_split
 from edgevision.runtime.errors import DatasetError
@@ -38,16 +39,34 @@ def open_dataset(data: DataSource, split: str | None = None, *, prefer: str = "t
 def open_images(data: DataSource, split: str | None = None, *, prefer: str = "train") -> Dataset:
     """Images without their labels, from any layout of folders; for calibration and prediction.
 
-    Takes what ``open_dataset`` takes, and folders of any depth. When the data is divided into train, val
-    and test, only one split is opened, train by default: test images must not take part in calibration.
+    Takes what ``open_dataset`` takes, and folders of any depth; of images with masks (``open_masks``) the images. When
+    the data is divided into train, val and test, only one split is opened, train by default: test images must not take
+    part in calibration.
 
     Raises:
         DatasetError: No images there, or no such split.
         MissingPackageError: The package that brings the data set of that name is not installed.
     """
+    masked = _masked(data, split, prefer)
+    if masked is not None:
+        return masked
     opened = _chosen(str(data), _find(data, labels=False), split, prefer)
     bare = tuple(entry._replace(label=None) for entry in opened.entries)
     return dataclasses.replace(opened, labels=(), entries=bare, named=True)
+
+
+def _masked(data: DataSource, split: str | None, prefer: str) -> Dataset | None:
+    """The images without the pictures that are masks; None where there are none of these."""
+    if (
+        named_reader(str(data)) is not None
+        or not is_tree(Path(data))
+        or not has_masks(list_images(Path(data))[0].images)
+    ):
+        return None
+    try:
+        return open_masks(data, split, prefer=prefer).images
+    except DatasetError:  # a folder only called like one of masks
+        return None
 
 
 def _find(data: DataSource, labels: bool) -> Found:

@@ -79,7 +79,7 @@ def open_pairs(data: str | Path, split: str | None = None, *, prefer: str = "tes
         if lists:
             name = choose_split(tree.where, tuple(lists), split, prefer)
             return _checked(_listed(tree, lists[name], name, tuple(lists)), data)
-    return _checked(_made(open_dataset(data, split, prefer=prefer)), data)
+    return _checked(all_pairs(open_dataset(data, split, prefer=prefer)), data)
 
 
 def _listed(tree: Tree, document: Parts, name: str, splits: tuple[str, ...]) -> PairDataset:
@@ -101,8 +101,8 @@ def _listed(tree: Tree, document: Parts, name: str, splits: tuple[str, ...]) -> 
     return PairDataset(images, pairs.reshape(-1, 2).astype(np.int64), np.array(same, np.bool_))
 
 
-def _made(dataset: Dataset) -> PairDataset:
-    """All pairs of a labelled data set, of too many a seeded choice."""
+def all_pairs(dataset: Dataset) -> PairDataset:
+    """All pairs of a labelled data set's images, at most ``MOST_PAIRS`` of each kind: of more a seeded choice."""
     people = dataset.targets
     # RandomState's stream is frozen for good: the same pairs everywhere.
     random = np.random.RandomState(0)

@@ -116,6 +116,7 @@ def fit(
         InputError: The recipe names what does not exist.
     """
     recipe = task.recipe
+    task.prepare(data)
     pipeline = Pipeline(data.train, Policy(recipe.augment), task.encode, recipe.batch_size, recipe.seed)
     optimizer = make_optimizer(recipe, len(pipeline) * recipe.epochs)
     step = task.step(optimizer)

@@ -45,6 +45,10 @@ class Recipe:
         loss: One of the task's losses.
         box_loss: Of detectors, one of ``detection.losses.BOX_LOSSES``.
         label_smoothing: Share of each label that is spread over all classes, 0 <= share < 1.
+        class_balance: Of segmentation: each class weighs by its share of all pixels to the power of minus this, 0..1;
+            at 0 every pixel weighs the same, at 1 every class.
+        margin: Of "arcface", radians, and of "triplet", a difference of cosines.
+        margin_scale: Of "arcface": what cosines are multiplied by.
         metric: Validation figure that chooses the best epoch; "": the task's own.
         ema: Decay of an exponential moving average of the weights, such as 0.999, 0 <= decay < 1; the averaged weights
             are judged and saved. 0 averages nothing.
@@ -83,6 +87,9 @@ class Recipe:
     loss: str = "cross-entropy"
     box_loss: str = "giou"
     label_smoothing: float = 0.0
+    class_balance: float = 0.0
+    margin: float = 0.3
+    margin_scale: float = 16.0
     metric: str = ""
     ema: float = 0.0
     patience: int = 0
@@ -108,7 +115,7 @@ class Recipe:
         for name in ("validation_split", "label_smoothing", "momentum", "teacher_share", "sparsity", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is not usable", expected="a share 0 <= x < 1", got=str(getattr(self, name)))
-        for name in ("weight_decay", "gradient_clip"):
+        for name in ("weight_decay", "gradient_clip", "margin", "margin_scale"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is not usable", expected="a number >= 0", got=str(getattr(self, name)))
         if not 0 < self.keep_channels <= 1:
@@ -121,6 +128,8 @@ class Recipe:
             raise InputError(
                 "ema and sparsity exclude each other", cure="averaged weights are nowhere zero: leave one out"
             )
+        if not 0 <= self.class_balance <= 1:
+            raise InputError("class_balance is not usable", expected="0..1", got=str(self.class_balance))
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise InputError("input_size is not usable", expected="(height, width)", got=str(self.input_size))
 

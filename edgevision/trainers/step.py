@@ -28,7 +28,7 @@ class Step:
     def __init__(self, task: Task, optimizer: Any) -> None:
         self._task, self._optimizer = task, optimizer
         self.model = task.built.model if task.built.trained is None else task.built.trained
-        optimizer.build(self.model.trainable_variables)
+        optimizer.build([*self.model.trainable_variables, *task.trained])
         self._held: tuple[Any, ...] = ()
         self._update = one_graph(self._updated)
         self._answer = answering(self.model, task.p)
@@ -36,7 +36,7 @@ class Step:
     @property
     def variables(self) -> list[Any]:
         """Everything that changes in training: what a checkpoint has to hold."""
-        return [*self.model.variables, *self._optimizer.variables]
+        return [*self.model.variables, *self._task.trained, *self._optimizer.variables]
 
     def __call__(self, images: Any, targets: Mapping[str, Any]) -> dict[str, float]:
         """Trains on a batch; its figures by name, as of before the update.
@@ -73,7 +73,7 @@ class Step:
                 share = self._task.recipe.teacher_share
                 total = (1 - share) * total + share * figures["distillation"]
             total += tf.add_n(self.model.losses) if self.model.losses else 0.0
-        weights = self.model.trainable_variables
+        weights = [*self.model.trainable_variables, *self._task.trained]
         self._optimizer.apply(tape.gradient(total, weights), weights)
         return figures
 

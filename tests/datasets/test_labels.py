@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edgevision.datasets import open_boxes, open_clips, open_masks, open_pairs, open_tags, pairs
+from edgevision.datasets import open_boxes, open_clips, open_images, open_masks, open_pairs, open_tags, pairs
 from edgevision.datasets.latents import open_latents
 from edgevision.datasets.masks import IGNORED
 from edgevision.datasets.splits import rarest, stratified
@@ -310,6 +310,10 @@ def test_the_real_data_is_read(tmp_path: Path) -> None:
     streets = open_masks(shared_path("camvid_240x180.zip"))
     aligned = streets.aligned_to(streets.labels[:-1])
     assert len(streets) == 233 and len(aligned.judged) == 11 and aligned.mask(5).shape == (180, 240)
+    part = aligned.subset([5, 7])
+    assert len(part) == 2 and np.array_equal(part.mask(1), aligned.mask(7)) and part.labels == aligned.labels
+    pictures = open_images(shared_path("camvid_240x180.zip"))
+    assert pictures.split == "train" and len(pictures) == 367, "no masks, nothing that is tested on"
     faces = open_pairs(shared_path("orl_faces.zip"))
     assert (len(faces.pairs), int(faces.same.sum())) == (800, 400)
     with zipfile.ZipFile(shared_path("orl_faces.zip")) as archive:

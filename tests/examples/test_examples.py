@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import configparser
 import csv
+import dataclasses
 import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +21,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edgevision.runtime.bundle import Bundle, entries, write_bundle
+from edgevision.runtime.heads.embedding import EmbeddingHead
 from edgevision.runtime.sources import open_source
 from tests import tiny
 from tests.clips import greys, write
@@ -71,6 +75,23 @@ def test_classify(bundle: Path, photos: Path, tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert [Path(row["photo"]).name for row in rows] == [f"{i}.png" for i in range(4)]
     assert all(row["label"] in tiny.LABELS for row in rows)
+
+
+def test_gallery(bundle: Path, photos: Path, tmp_path: Path) -> None:
+    whole = Bundle.open(bundle)
+    files = {entry.name: (bundle / entry.name).read_bytes() for entry in entries(whole.manifest)}
+    head = EmbeddingHead(threshold=0.999)
+    manifest = dataclasses.replace(whole.manifest, task="embedding", labels=(), scores=None, head=head)
+    write_bundle(tmp_path / "faces.edge", manifest, files)
+    for person in ("0", "1"):
+        (tmp_path / "people" / person).mkdir(parents=True)
+        (tmp_path / "people" / person / "a.png").write_bytes((photos / f"{person}.png").read_bytes())
+    words = (tmp_path / "faces.edge", tmp_path / "people", photos, "--keep", tmp_path / "kept.npz")
+    first = _run("gallery.py", *words)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout.splitlines()[:2] == ["0.png  0 1.00", "1.png  1 1.00"]
+    shutil.rmtree(tmp_path / "people")
+    assert _run("gallery.py", *words).stdout == first.stdout
 
 
 def test_classify_goes_on_after_a_damaged_photo(bundle: Path, photos: Path) -> None:

@@ -7,14 +7,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from edgevision.runtime.errors import InputError
-from edgevision.trainers.families import applications, attention, gan, plain, resnet, video
+from edgevision.trainers.families import applications, attention, embedding, gan, plain, resnet, segmentation, video
 from edgevision.trainers.families.detection import fcos, rcnn, ssd
 from edgevision.trainers.families.family import Built as Built
 from edgevision.trainers.families.family import Family as Family
 from edgevision.trainers.names import check_name
 from edgevision.trainers.recipe import FIELDS
 
-_MODULES = (plain, resnet, attention, applications, fcos, rcnn, ssd, video, gan)
+_MODULES = (plain, resnet, attention, applications, fcos, rcnn, ssd, segmentation, embedding, video, gan)
 FAMILIES: dict[str, Family] = {family.name: family for module in _MODULES for family in module.FAMILIES}
 
 

@@ -100,14 +100,14 @@ def _lines(task: Task, example: Example, answer: Result) -> tuple[Line, ...]:
 def _picture(task: Task, example: Example, answer: Result, index: int) -> Picture:
     frames = example.pixels if example.pixels.ndim == 4 else example.pixels[None]
     chosen = np.unique(np.linspace(0, len(frames) - 1, _FRAMES).round().astype(int))
-    plain = [_rgb(frames[int(i)], task.p.color) for i in chosen]
+    plain = [rgb(frames[int(i)], task.p.color) for i in chosen]
     alt = f"Held-out example {index}"
     if isinstance(answer, (Detections, SegmentationMap)):
         truth = _truth(task, example, plain[0])
         return picture(
-            _beside([truth, np.asarray(answer.draw(plain[0]))]), f"{alt}, labelled and as the network sees it"
+            beside([truth, np.asarray(answer.draw(plain[0]))]), f"{alt}, labelled and as the network sees it"
         )
-    return picture(_beside(plain), alt, 96 * len(plain))
+    return picture(beside(plain), alt, 96 * len(plain))
 
 
 def _truth(task: Task, example: Example, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -120,12 +120,14 @@ def _truth(task: Task, example: Example, image: NDArray[np.uint8]) -> NDArray[np
     return np.asarray(Detections(boxes, np.ones(len(boxes), np.float32), ids, task.labels, size).draw(image))
 
 
-def _rgb(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
+def rgb(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
+    """Pixels of an example (..., channels) in a preprocessing's colour order as RGB, (..., 3)."""
     if color == "gray":
         return np.repeat(pixels, 3, axis=-1)
     return np.ascontiguousarray(pixels[..., ::-1]) if color == "bgr" else pixels
 
 
-def _beside(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def beside(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Images of one height from left to right, uint8 (H, W, 3)."""
     gap = np.full((images[0].shape[0], _GAP, 3), 128, np.uint8)
     return np.concatenate([part for image in images for part in (gap, image)][1:], axis=1)

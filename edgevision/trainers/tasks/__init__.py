@@ -9,13 +9,16 @@ from typing import Any
 from edgevision.trainers.names import check_name
 from edgevision.trainers.tasks.classification import Classification
 from edgevision.trainers.tasks.detection import Detection
+from edgevision.trainers.tasks.embedding import Embedding
 from edgevision.trainers.tasks.generation import Generation
+from edgevision.trainers.tasks.segmentation import Segmentation
 from edgevision.trainers.tasks.sequence import SequenceTask
 from edgevision.trainers.tasks.task import Predict as Predict
 from edgevision.trainers.tasks.task import Task as Task
 
 #: In the order in which they are asked whether data is theirs.
-TASKS: dict[str, type[Task]] = {task.name: task for task in (Detection, SequenceTask, Generation, Classification)}
+_ORDER: tuple[type[Task], ...] = (Detection, Segmentation, SequenceTask, Generation, Embedding, Classification)
+TASKS: dict[str, type[Task]] = {task.name: task for task in _ORDER}
 
 
 def named_task(name: str) -> type[Task]:

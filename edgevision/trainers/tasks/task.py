@@ -86,6 +86,15 @@ class Task(ABC):
         """Of the network's input, without the batch."""
         return (p.height, p.width, p.channels)
 
+    def prepare(self, data: TrainingData) -> None:
+        """Called once before training: what ``loss`` has to know of the data, and variables of its own."""
+        return
+
+    @property
+    def trained(self) -> list[Any]:
+        """Variables that are trained with the network and not part of it: keras.Variables, once prepared."""
+        return []
+
     @abstractmethod
     def encode(self, examples: Sequence[Example]) -> Targets:
         """What ``loss`` compares the outputs with: arrays by name, a batch's length first."""
