@@ -14,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -165,17 +164,20 @@ def converted(folder: Path, data: str) -> None:
         return
     recipe = recipe_of(read_recipe(folder / "model.keras"))
     kind, family = named_task(recipe.task), named_family(recipe.model)
-    examples = kind.open(data, recipe, model_input(recipe, family, kind, data), None)
-    with tempfile.TemporaryDirectory() as scratch:
-        calibration, judging = kind.conversion_data(data, examples, Path(scratch))
-        convert(folder / "model.keras", calibration, out, evaluate=judging)
+    p = model_input(recipe, family, kind, data)
+    examples = kind.open(data, recipe, p, None)
+    task = kind(recipe, family.build(kind.shape(recipe, p), examples.labels, recipe.options), examples.labels, p)
+    (folder / "data").mkdir(exist_ok=True)
+    calibration, judging = task.conversion_data(data, examples, folder / "data")
+    convert(folder / "model.keras", calibration, out, evaluate=judging)
 
 
 def evaluated(folder: Path, data: str) -> None:
     out = folder / "evaluation.json"
     if out.exists():
         return
-    found = evaluate(folder / "model.edge", data, all=True)
+    latents = folder / "data" / "latents.npz"  # of a generator
+    found = evaluate(folder / "model.edge", latents if latents.exists() else data, all=True)
     headlines = {name: figures.headline for name, figures in found.artifacts.items()}
     write_json(out, {**found.to_dict(), "headlines": headlines})
 

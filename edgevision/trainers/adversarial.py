@@ -41,11 +41,6 @@ class AdversarialStep(Step):
         """See ``Step.variables``."""
         return [*super().variables, *self._rival.variables, *self._rivals.variables]
 
-    def generate(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The images, -1..1, float32 (n, H, W, C), of latents (n, ...) and, of a conditional one, labels."""
-        inputs = [arrays[tensor.name] for tensor in self.model.inputs]
-        return np.asarray(self.model(inputs if len(inputs) > 1 else inputs[0], training=False))
-
     def _updated(self, images: Any, targets: dict[str, Any]) -> dict[str, Any]:
         tf = import_tensorflow()
         real, given = normalized(images, self._task.p), list(targets.values())
@@ -68,6 +63,12 @@ class AdversarialStep(Step):
         tf = import_tensorflow()
         seed = tf.stack([tf.constant(self._task.recipe.seed, tf.int64), tf.cast(self._optimizer.iterations, tf.int64)])
         return tf.random.stateless_normal((count, *self.model.inputs[0].shape[1:]), seed)
+
+
+def generate(model: Any, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The images, -1..1, float32 (n, H, W, C), of latents (n, ...) and, of a conditional network, labels."""
+    inputs = [arrays[tensor.name] for tensor in model.inputs]
+    return np.asarray(model(inputs if len(inputs) > 1 else inputs[0], training=False))
 
 
 def _entropy(logits: Any, share: float) -> Any:

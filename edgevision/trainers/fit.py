@@ -118,8 +118,7 @@ def fit(
     recipe = task.recipe
     task.prepare(data)
     pipeline = Pipeline(data.train, Policy(recipe.augment), task.encode, recipe.batch_size, recipe.seed)
-    optimizer = make_optimizer(recipe, len(pipeline) * recipe.epochs)
-    step = task.step(optimizer)
+    step = task.step(make_optimizer(recipe, len(pipeline) * recipe.epochs))
     average = Average(step.model, recipe.ema) if recipe.ema else None
     variables = [*step.variables, *(average.variables if average else ())]
     sparsifier = Sparsifier(step.model, recipe.sparsity, len(pipeline) * recipe.epochs) if recipe.sparsity else None
@@ -142,7 +141,7 @@ def fit(
         number, start = len(history.epochs) + 1, time.perf_counter_ns()
         if recipe.freeze:
             step.hold(task.built.given if number <= recipe.freeze else ())
-        figures, rate = _one_pass(step, optimizer, pipeline, number, watch)
+        figures, rate = _one_pass(step, pipeline, number, watch)
         with average.in_place() if average else nullcontext():
             _judge(task, step, data.validation, figures)
             history.epochs.append(Epoch(number, (time.perf_counter_ns() - start) / 1e9, figures, rate))
@@ -165,14 +164,14 @@ def fit(
 
 
 def _one_pass(
-    step: Step, optimizer: Any, pipeline: Pipeline, number: int, watch: Callable[[int, int, Mapping[str, float]], None]
+    step: Step, pipeline: Pipeline, number: int, watch: Callable[[int, int, Mapping[str, float]], None]
 ) -> tuple[dict[str, float], float]:
     """Means over the epoch, and the learning rate in its middle."""
     sums: dict[str, float] = {}
     seen, rate, before = 0, 0.0, (number - 1) * len(pipeline)
     for index, (images, targets) in enumerate(pipeline.epoch(number)):
         if index == len(pipeline) // 2:
-            rate = float(optimizer.learning_rate)
+            rate = step.learning_rate
         figures = step(images, targets)
         if not math.isfinite(figures["loss"]):
             cure = "choose a smaller learning_rate, or set gradient_clip to 1"

@@ -38,6 +38,11 @@ class Step:
         """Everything that changes in training: what a checkpoint has to hold."""
         return [*self.model.variables, *self._task.trained, *self._optimizer.variables]
 
+    @property
+    def learning_rate(self) -> float:
+        """Of the next update."""
+        return float(self._optimizer.learning_rate)
+
     def __call__(self, images: Any, targets: Mapping[str, Any]) -> dict[str, float]:
         """Trains on a batch; its figures by name, as of before the update.
 

@@ -167,7 +167,7 @@ def train(
         write_report(Path(report), result, task, answering(built.model, p), examples, pictures)
         result = dataclasses.replace(result, report=Path(report))
     checkpoint.remove()
-    return result if to is None else _deployed(result, kind, data, examples, Path(to), force, progress)
+    return result if to is None else _deployed(result, task, data, examples, Path(to), force, progress)
 
 
 def settled(data: Any, asked: Mapping[str, Any]) -> tuple[type[Task], Family, Recipe]:
@@ -260,7 +260,7 @@ def _result(
 
 def _deployed(
     result: TrainingResult,
-    kind: type[Task],
+    task: Task,
     data: Any,
     examples: TrainingData,
     to: Path,
@@ -268,7 +268,7 @@ def _deployed(
     progress: Progress,
 ) -> TrainingResult:
     with tempfile.TemporaryDirectory(prefix="edgevision-") as folder:
-        calibration, judging = kind.conversion_data(data, examples, Path(folder))
+        calibration, judging = task.conversion_data(data, examples, Path(folder))
         bundle, latency = deploy(result.path, calibration, judging, to, force, progress)
     return dataclasses.replace(result, bundle=bundle, latency=latency)
 

@@ -9,7 +9,6 @@ import pytest
 
 from edgevision.datasets import open_dataset
 from edgevision.runtime.errors import OutputExistsError
-from edgevision.trainers.tasks.classification import Classification
 from edgevision.trainers.train import train
 from tests.trainers import small
 
@@ -17,20 +16,20 @@ from tests.trainers import small
 def test_what_was_trained_on_calibrates_and_what_was_held_out_judges(tmp_path: Path) -> None:
     examples = small.data(tmp_path)
     assert examples.validation is not None
-    paths = Classification.conversion_data(small.images(tmp_path), examples, tmp_path)
+    paths = small.task().conversion_data(small.images(tmp_path), examples, tmp_path)
     for path, part, labels in zip(paths, (examples.train, examples.validation), ([0, 1] * 8, [0, 1] * 4)):
         assert path is not None
         found = open_dataset(path)
         assert found.labels == ("dark", "light") and found.targets.tolist() == labels
         assert all(np.array_equal(found[i].decode(), part[i].pixels) for i in range(len(part)))
-    assert Classification.conversion_data(tmp_path / "few.npz", small.data(tmp_path, held=False), tmp_path)[1] is None
+    assert small.task().conversion_data(tmp_path / "few.npz", small.data(tmp_path, held=False), tmp_path)[1] is None
 
 
 def test_data_with_splits_of_its_own_is_handed_on(tmp_path: Path) -> None:
     images = np.zeros((4, 12, 12, 3), np.uint8)
     path = tmp_path / "d.npz"
     np.savez(path, train_images=images, train_labels=[0, 1, 0, 1], test_images=images, test_labels=[0, 1, 0, 1])
-    assert Classification.conversion_data(path, small.data(tmp_path), tmp_path) == (str(path), str(path))
+    assert small.task().conversion_data(path, small.data(tmp_path), tmp_path) == (str(path), str(path))
 
 
 def test_a_bundle_in_the_way_is_seen_before_the_work(tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_while_frozen_only_the_new_head_is_trained(own: Path, tmp_path: Path) ->
 
 def test_a_resumed_training_knows_what_is_frozen(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, begun = images(tmp_path / "d.npz", ["a", "b"]), {**SMALL, "weights": str(own), "epochs": 3, "freeze": 2}
-    monkeypatch.setattr(checkpoint, "EVERY_S", 0.0)
+    monkeypatch.setattr(checkpoint, "APART", 0.0)
     train(data, tmp_path / "whole.keras", **begun)
 
     def stop(epoch: Epoch) -> None:

@@ -98,8 +98,7 @@ class Classification(Task):
         matrix = confusion_section(truth, shares.argmax(axis=1), self.labels)
         return (*worst_first(self, predict, data.validation, pictures, losses), matrix)
 
-    @classmethod
-    def conversion_data(cls, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
+    def conversion_data(self, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
         """See ``Task.conversion_data``; where the data has no split to judge by, the shares that training made."""
         held = examples.validation
         whole = not examples.train.unreadable and not (held and held.unreadable)  # convert leaves nothing out

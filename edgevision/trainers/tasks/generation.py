@@ -15,7 +15,7 @@ from edgevision.runtime.errors import DatasetError, InputError
 from edgevision.runtime.manifest import Manifest
 from edgevision.runtime.spec import Preprocessing, TensorSpec
 from edgevision.runtime.tasks import task_of
-from edgevision.trainers.adversarial import AdversarialStep
+from edgevision.trainers.adversarial import AdversarialStep, generate
 from edgevision.trainers.data import open_labelled
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
 from edgevision.trainers.images import LabelledImages, UnlabelledImages, is_colored
@@ -26,9 +26,12 @@ from edgevision.trainers.tasks.task import Predict, Task
 
 if TYPE_CHECKING:
     from edgevision.runtime.results.generated import GeneratedImage
+    from edgevision.trainers.report.sections import Section
 
 #: Rows and columns of images in ``picture``.
 _GRID = (8, 8)
+#: Width of the samples in a report, pixels, and latents that a conversion is calibrated with.
+_SHEET, _LATENTS = 640, 500
 #: Images looked at for colours.
 _LOOKED_AT = 32
 _CONDITIONAL = "dcgan-conditional"
@@ -91,9 +94,26 @@ class Generation(Task):
 
     def picture(self, step: Step) -> NDArray[np.uint8]:
         """64 images of the same latents each time, uint8 (rows, columns, 3), classes one after the other."""
-        assert isinstance(step, AdversarialStep), "made by this task"
-        images = step.generate(latents(step.model, _GRID[0] * _GRID[1]))
-        (name,) = step.model.output_names
+        return self._samples(step.model)
+
+    def sections(self, predict: Predict, data: TrainingData, pictures: bool) -> tuple[Section, ...]:
+        """See ``Task.sections``; samples, which are of nobody."""
+        from edgevision.trainers.report.sections import Sheet, picture
+
+        grid = picture(self._samples(self.built.model), "Grid of generated images", _SHEET)
+        lead = f"What the network makes of the seeds 0 to {_GRID[0] * _GRID[1] - 1}, as a predictor draws from them."
+        return (Sheet("Samples", lead, grid),)
+
+    def conversion_data(self, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
+        """See ``Task.conversion_data``: latents; of a conditional network the classes in turn."""
+        path = folder / "latents.npz"
+        arrays: dict[str, Any] = latents(self.built.model, _LATENTS)
+        np.savez(path, **arrays)
+        return str(path), None
+
+    def _samples(self, model: Any) -> NDArray[np.uint8]:
+        images = generate(model, latents(model, _GRID[0] * _GRID[1]))
+        (name,) = model.output_names
         manifest = Manifest(self.name, (), None, None, head=self.built.head)
         task = task_of(manifest, [TensorSpec(name, (1, *images.shape[1:]), "float32")])
         found = [cast("GeneratedImage", task.decode({name: image[None]}, (0, 0))) for image in images]

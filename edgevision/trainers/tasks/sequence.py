@@ -20,6 +20,7 @@ from edgevision.trainers.examples import Progress, TrainingData
 from edgevision.trainers.losses import class_loss
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.tasks.classification import Classification
+from edgevision.trainers.tasks.task import Task
 
 
 class SequenceTask(Classification):
@@ -75,6 +76,10 @@ class SequenceTask(Classification):
             label = tf.repeat(label, scores.shape[1], axis=0)
             scores = tf.reshape(scores, (-1, scores.shape[2]))
         return class_loss(self.recipe, self.built.scores, scores, label)
+
+    def conversion_data(self, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
+        """See ``Task.conversion_data``: windows are cut from the clips by whoever reads them."""
+        return Task.conversion_data(self, data, examples, folder)
 
     def shares(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """See ``Classification.shares``; steps come together as the head says."""

@@ -145,8 +145,7 @@ class Task(ABC):
 
         return worst_first(self, predict, data.validation, pictures)
 
-    @classmethod
-    def conversion_data(cls, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
+    def conversion_data(self, data: Any, examples: TrainingData, folder: Path) -> tuple[str, str | None]:
         """Paths or names of what ``convert`` calibrates with, and of what its gate judges by, None for what is left
         over of the former. Here the data for both: convert takes its train split, and its test or val split.
 

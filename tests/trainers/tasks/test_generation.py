@@ -74,7 +74,7 @@ def test_both_networks_and_optimizers_are_in_the_state(grey: Path, tmp_path: Pat
     import edgevision.trainers.checkpoint as checkpoint
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(checkpoint, "EVERY_S", 0.0)
+        patch.setattr(checkpoint, "APART", 0.0)
         trained(grey, tmp_path / "b.keras", epochs=4, on_epoch=stop)
     again = trained(grey, tmp_path / "b.keras", epochs=4, resume=True)
     for one, two in zip(whole.history, again.history, strict=True):
@@ -120,3 +120,10 @@ def test_the_generator_of_the_paper() -> None:
     built = family.build((32, 32, 3), (), family.options)
     shapes = [layer.output.shape[1:] for layer in built.model.layers if type(layer).__name__ == "ReLU"]
     assert shapes == [(8, 8, 256), (16, 16, 128), (32, 32, 64)] and built.model.input_shape == (None, 100)
+
+
+def test_samples_are_reported_and_latents_calibrate(grey: Path, tmp_path: Path) -> None:
+    trained(grey, tmp_path / "m.keras", epochs=1, report=tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert '<h2 id="section-1">Samples</h2>' in page and 'alt="Grid of generated images"' in page
+    assert "Trained for 1 epoch; nothing was held out" in page
