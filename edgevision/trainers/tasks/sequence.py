@@ -94,5 +94,6 @@ def _is_clip(clips: ClipDataset, name: str, indices: NDArray[np.int64]) -> bool:
     images = clips.images
     frames = [images.entries[int(index)].name.rpartition("/")[2] for index in indices]
     label = images.entries[int(indices[0])].label
-    is_deep = label is not None and name.rpartition("/")[2] != images.labels[label]
+    # Images without folders, as in an .npz, are one "clip" without a name.
+    is_deep = bool(name) and label is not None and name.rpartition("/")[2] != images.labels[label]
     return is_deep and len(frames) > 1 and len({re.sub(r"\d+", "", frame) for frame in frames}) == 1
