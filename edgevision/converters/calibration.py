@@ -116,6 +116,11 @@ class PixelSet:
         return np.concatenate(frames) if same else pixels.reshape(-1, *pixels.shape[-2:]), pixels
 
 
+def _windows(data: str | Path, frames: int, overlapping: bool) -> WindowDataset:
+    clips = open_clips(data, prefer="train")
+    return clips.windows(frames, max(1, min(frames, len(clips.images) // _RANGES)) if overlapping else frames)
+
+
 def split(count: int, seed: int = 0) -> tuple[list[NDArray[np.int64]], bool]:
     """Which of ``count`` samples set ranges, choose and judge, and whether they are too few, so that all do all."""
     order = np.random.default_rng(seed).permutation(count)  # folders come sorted by class
@@ -134,7 +139,8 @@ def overlap(used: Sequence[bytes], judged: Iterable[bytes], more: Iterable[bytes
 class CalibrationSet:
     """Unlabelled images in three groups: one sets ranges, one chooses between candidates, one judges the result.
 
-    Of a model that takes windows of ``frames`` frames, each sample is a window, cut from clips.
+    Of a model that takes windows of ``frames`` frames, each sample is a window, cut from clips. Few clips make few
+    windows, so where something else judges they may be ``overlapping``, as far as that is needed for 500.
 
     Attributes:
         ranges: At most 500 images.
@@ -152,9 +158,10 @@ class CalibrationSet:
         input_name: str = "image",
         *,
         frames: int = 0,
+        overlapping: bool = False,
         seed: int = 0,
     ) -> None:
-        dataset = open_clips(data, prefer="train").windows(frames) if frames else open_images(data)
+        dataset = _windows(data, frames, overlapping) if frames else open_images(data)
         if len(dataset) == 0:
             raise DatasetError(
                 f"{data} holds no images", expected="at least one image to calibrate with", cure="check the path"

@@ -95,7 +95,7 @@ def _labelled(
     found = None if evaluate is None else opener(evaluate, prefer="test")
     names = settle_labels(source, labels, found, calibration)
     assert p is not None, "a classifier takes an image, or frames"
-    images = CalibrationSet(calibration, p, name, frames=frames)
+    images = CalibrationSet(calibration, p, name, frames=frames, overlapping=found is not None)
     if found is None:
         return Samples(names, images, images.judgement, None, False, None)
     tested = found.aligned_to(names).windows(frames) if frames else found.aligned_to(names)

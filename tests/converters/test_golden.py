@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgevision.converters.golden import COUNT, make_golden
+from edgevision.converters.golden import COUNT, make_golden, synthetic
+from edgevision.converters.quantize.graph import Op
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.bundle import golden_bytes
 from edgevision.runtime.session import Session
@@ -21,6 +22,13 @@ def test_synthetic_images_are_smooth_distinct_and_the_same_everywhere(shape: tup
     if min(shape[:2]) >= 16:
         steps = np.abs(np.diff(images.astype(int), axis=1))
         assert steps.mean() < 40, "white noise would be nothing like an image"
+
+
+def test_synthetic_windows_have_frames() -> None:
+    film = Op("film", "Input", [], (3, 16, 20, 1), dtype="uint8")
+    made = synthetic([film], {"film": np.zeros((2, *film.shape), np.uint8)})["film"]
+    assert made.shape == (COUNT, 3, 16, 20, 1) and made.dtype == np.uint8
+    assert len({frame.tobytes() for window in made for frame in window}) == COUNT * 3
 
 
 def test_golden_outputs_are_what_each_artifact_answered(exported: Exported) -> None:

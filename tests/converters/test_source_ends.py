@@ -12,6 +12,7 @@ from edgevision.converters.quantize.build import answer, build_model
 from edgevision.converters.source import load_source
 from edgevision.converters.source_ends import settle_ends
 from edgevision.runtime.errors import DatasetError, InputError, ModelError
+from edgevision.runtime.heads.classes import SequenceHead
 from tests.converters import tensor_models
 from tests.converters.models import SIZE, scrambled
 
@@ -33,6 +34,23 @@ def test_names_nobody_gave_are_those_of_the_layers() -> None:
     model = keras.Model(image, kl.Conv2D(2, 3, name="map")(image))
     (op,) = settle_ends(model, "m").inputs
     assert op.name == model.layers[0].name != model.inputs[0].name
+
+
+def test_a_window_of_frames_is_raw_pixels_where_the_head_says_so() -> None:
+    def film(frames: int | None) -> Any:
+        given = keras.Input((frames, SIZE, SIZE, 3), name="film")
+        return keras.Model(given, kl.Dense(2, name="class")(kl.GlobalAveragePooling3D()(given)))
+
+    ends = settle_ends(film(4), "m", head=SequenceHead())
+    (op,) = ends.inputs
+    assert ends.is_classifier and ends.image == (SIZE, SIZE, 3) and ends.outputs == ("class",)
+    assert (op.name, op.shape, op.dtype) == ("film", (4, SIZE, SIZE, 3), "uint8")
+    source = load_source(film(4), preprocess="tf", head=SequenceHead())
+    assert (source.frames, source.classes, source.scores, source.task) == (4, 2, "logits", "sequence")
+    plain = settle_ends(film(4), "m")
+    assert not plain.is_classifier and plain.inputs[0].dtype == "float32"
+    with pytest.raises(InputError, match="leaves its number of frames open"):
+        settle_ends(film(None), "m", head=SequenceHead())
 
 
 def test_outputs_of_a_dict_are_named_by_its_keys() -> None:

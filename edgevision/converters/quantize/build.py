@@ -38,6 +38,8 @@ def call(op: Op, inputs: list[Any]) -> Any:
         return keras.tree.flatten(inputs[0])[op.config["index"]]
     if op.kind == "MatMul":
         return keras.ops.matmul(*inputs)
+    if op.kind == "Beside":
+        return keras.layers.Concatenate(name=op.name)(inputs)
     is_gelu = op.kind == "Activation" and op.config["activation"] == "gelu"
     layer = gelu_layer(op.name) if is_gelu else getattr(keras.layers, op.kind)(name=op.name, **op.config)
     argument: Any = inputs if op.kind in ("Add", "Multiply", "Concatenate") else inputs[0]

@@ -27,8 +27,8 @@ class Op:
     Attributes:
         name: Unique in its graph.
         kind: Keras layer class that performs it, or "Input"; "Affine" (x * scale + offset per channel); "MatMul" (a
-            product of two inputs); "Kept" (a layer as Keras has it, in float); "Moved" (the same, only moving
-            values); "Pick" (one of several outputs).
+            product of two inputs); "Beside" (the channels of parts of one tensor beside each other); "Kept" (a layer
+            as Keras has it, in float); "Moved" (the same, only moving values); "Pick" (one of several outputs).
         inputs: Names of the operations whose outputs it takes, in order.
         shape: Its output's shape without the batch, channels last.
         frames: How many such values a sample has, side by side in the batch (``lower_frames``).

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.quantize.builder import Builder, Slot, unsupported
-from edgevision.converters.quantize.lower_kernels import as_map
 
 
 @contextlib.contextmanager
@@ -102,14 +101,14 @@ def _beside(builder: Builder, name: str, source: str, taken: list[slice]) -> str
     ]
     if len(parts) == 1:
         return parts[0]
-    return builder.add("Concatenate", f"{name}_frames", parts, (*shape[:-1], len(parts) * shape[-1]), axis=-1)
+    return builder.add("Beside", f"{name}_frames", parts, (*shape[:-1], len(parts) * shape[-1]))
 
 
 def global_average_3d(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
-    """GlobalAveragePooling3D: over each frame, then over the frames."""
+    """GlobalAveragePooling3D: over the frames one below the other."""
     if layer.keepdims or layer.data_format != "channels_last":
         raise unsupported(layer.name, f"{type(layer).__name__} with keepdims or channels first")
-    with by_frame(builder, inputs, layer.name) as sources:
-        name = builder.add("GlobalAveragePooling2D", f"{layer.name}_frame", sources, shape, keepdims=False)
-    source = as_map(builder, layer.name, as_film(builder, name))
+    frames, rows, columns, channels = builder.graph.ops[inputs[0]].shape
+    tall = (frames * rows, columns, channels)
+    source = builder.add("Reshape", f"{layer.name}_as_map", inputs, tall, target_shape=tall)
     return builder.add("GlobalAveragePooling2D", layer.name, [source], shape, keepdims=False)

@@ -13,7 +13,8 @@ _REQUANTISING = (*KERNEL_KINDS, "Add")
 ON_GRID = ("MaxPooling2D", "Reshape", "Moved")
 #: The output has the grid of the input but is rounded or padded anew: TFLite's average pool cannot requantise, and a
 #: leaky ReLU with a grid of its own rounds a second time what it lets pass, in TFLite by a factor of 8 bits (48 dB).
-_SAME_GRID = ("AveragePooling2D", "ZeroPadding2D", "UpSampling2D", "LeakyReLU")
+#: "Beside" changes nothing, but exporters know a concatenation only with a grid behind it.
+_SAME_GRID = ("AveragePooling2D", "ZeroPadding2D", "UpSampling2D", "LeakyReLU", "Beside")
 #: In float, computed or given: what they write is rounded only where an integer kernel reads it.
 _FLOAT = ("Kept", "Pick", "Input")
 
