@@ -14,7 +14,7 @@ from edgevision.trainers.families import named_family
 from edgevision.trainers.fit import Epoch
 from edgevision.trainers.recipe import recipe_of
 from edgevision.trainers.train import train
-from edgevision.trainers.weights import load_weights, weighted_layers
+from edgevision.trainers.weights import check_weights, load_weights, weighted_layers
 
 SMALL: dict[str, Any] = {
     "model": "resnet-8",
@@ -156,6 +156,12 @@ def test_what_cannot_be_begun_with(own: Path, tmp_path: Path, fields: dict[str, 
     asked = {**SMALL, "weights": None if "freeze" in fields else str(own), "epochs": 10, **fields}
     with pytest.raises(InputError, match=message):
         train(images(tmp_path / "d.npz", ["a", "b"]), tmp_path / "m.keras", **asked)
+
+
+def test_a_network_that_loses_channels_is_not_frozen() -> None:
+    base = {"task": "classification", "model": "resnet-8", "input_size": [16, 16], "weights": "w.keras"}
+    with pytest.raises(InputError, match="nothing to freeze"):
+        check_weights(recipe_of({**base, "freeze": 1, "keep_channels": 0.5}), named_family("resnet-8"))
 
 
 def test_files_that_hold_no_weights(tmp_path: Path) -> None:

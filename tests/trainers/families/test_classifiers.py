@@ -14,6 +14,7 @@ from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.results import Classification
 from edgevision.trainers.train import train
 
+INT8 = ("int8.tflite", "int8.onnx", "int8.xml")
 #: name -> input size and options; of numbered networks the smallest.
 KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "cnn-cifar": (32, {}),
@@ -57,11 +58,14 @@ def through(name: str, size: int, options: dict[str, Any], images: Path, folder:
     asked: dict[str, Any] = {"input_size": (size, size), "options": options, "batch_size": 20, "validation_split": 0.0}
     result = train(images, folder / "m.keras", model=name, epochs=1, **asked)
     assert np.isfinite(result.history[0].figures["loss"])
-    bundle = edgevision.convert(folder / "m.keras", images, folder / "m.edge", precisions=["int8"], budget=0)
-    assert {artifact.name for artifact in bundle.manifest.artifacts} >= {"int8.tflite", "int8.onnx", "int8.xml"}
+    # After ten steps most answers hang by a hair: that the files are right is seen by parity, not by the gate.
+    asked = {"precisions": ["int8"], "budget": 0, "max_drop": 50}
+    bundle = edgevision.convert(folder / "m.keras", images, folder / "m.edge", **asked)
+    assert [artifact.name for artifact in bundle.manifest.artifacts] == list(INT8)
+    assert all(artifact.parity is not None and artifact.parity.passed for artifact in bundle.manifest.artifacts)
     with np.load(images) as file:
         image = file["images"][3]
-    for artifact in ("int8.tflite", "int8.onnx", "int8.xml"):
+    for artifact in INT8:
         with edgevision.load(bundle.path, artifact=artifact, tune=False) as predictor:
             found = predictor(image)
             assert isinstance(found, Classification)
@@ -71,7 +75,7 @@ def through(name: str, size: int, options: dict[str, Any], images: Path, folder:
 
 def test_a_residual_network(images: Path, tmp_path: Path) -> None:
     bundle = through("resnet-8", 16, {"width": 8}, images, tmp_path)
-    assert not any(artifact.float_ops for artifact in bundle.manifest.artifacts if artifact.name.startswith("int8"))
+    assert not any(artifact.float_ops for artifact in bundle.manifest.artifacts)
 
 
 @pytest.mark.slow
