@@ -1,4 +1,4 @@
-"""Windows of frames, cut from clips, all frames held in memory once."""
+"""Windows of frames, cut from clips, each frame decoded once."""
 
 from __future__ import annotations
 
@@ -6,28 +6,42 @@ import numpy as np
 
 from edgevision.datasets import ClipDataset, WindowDataset
 from edgevision.datasets.splits import stratified
+from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.examples import Example, Examples, Progress
-from edgevision.trainers.images import load_pixels
+from edgevision.trainers.images import readable_pixels
 
 
 class ClipWindows(Examples):
     """Windows with one class each.
 
+    Args:
+        windows: All frames are decoded at once.
+        p: The model's preprocessing.
+        progress: Called with ("read images", done, total).
+        strict: Whether a frame that cannot be read is an error; else the windows that it is in are left out.
+
     Attributes:
         targets: Label indices, int64 (windows,).
 
     Raises:
-        DatasetError: The frames would not fit in memory.
+        DatasetError: The frames fit neither in memory nor on the disk, or no window is whole.
         ImageError: A frame is damaged.
     """
 
-    def __init__(self, windows: WindowDataset, p: Preprocessing, progress: Progress = None) -> None:
-        self._windows, self.labels, self.targets = windows, windows.labels, windows.targets
+    def __init__(
+        self, windows: WindowDataset, p: Preprocessing, progress: Progress = None, *, strict: bool = True
+    ) -> None:
         used, places = np.unique(windows.rows, return_inverse=True)
-        self._frames = load_pixels(windows.images.subset(used), p, progress)
-        self._rows = places.reshape(windows.rows.shape)
-        self._names = windows.names
+        self._frames, kept, self.unreadable = readable_pixels(windows.images.subset(used), p, progress, strict=strict)
+        order = np.full(len(used), -1, np.int64)
+        order[kept] = np.arange(len(kept))
+        rows = order[places.reshape(windows.rows.shape)]
+        whole = np.flatnonzero((rows >= 0).all(axis=1))
+        if not len(whole):
+            raise DatasetError("no window has all its frames", got=self.unreadable[0], cure="mend the frames")
+        self._windows, self._rows = windows.subset(whole.tolist()), rows[whole]
+        self.labels, self.targets, self._names = windows.labels, self._windows.targets, self._windows.names
         self._shares = np.eye(len(windows.labels), dtype=np.float32)[self.targets]
 
     def __len__(self) -> int:

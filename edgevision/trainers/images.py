@@ -59,7 +59,7 @@ class LabelledImages(Examples):
 
 
 class UnlabelledImages(Examples):
-    """Images of a data set without labels.
+    """Images of a data set without labels; see ``LabelledImages``.
 
     Raises:
         DatasetError: They fit neither in memory nor on the disk.
@@ -68,8 +68,10 @@ class UnlabelledImages(Examples):
 
     labels = ()
 
-    def __init__(self, data: Dataset, p: Preprocessing, progress: Progress = None) -> None:
-        self._data, self.pixels = data, load_pixels(data, p, progress)
+    def __init__(self, data: Dataset, p: Preprocessing, progress: Progress = None, *, strict: bool = True) -> None:
+        sizes: Sizes = []
+        self.pixels, kept, self.unreadable = readable_pixels(data, p, progress, sizes, strict=strict)
+        self._data, self.sizes = data.subset(kept), tuple(sizes[place] for place in kept)
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -35,7 +35,7 @@ def as_jpeg(pixels: NDArray[np.uint8], brightness: float) -> NDArray[np.uint8]:
 
 
 def test_doubles_leaks_and_contradictions() -> None:
-    copy = Example(as_jpeg(example(1).pixels, 0.9), example(1).label)
+    copy = Example(as_jpeg(example(1).pixels, 0.9), example(1, label=1).label)
     train = Few(example(0), example(1), example(2), example(0), example(3))
     held = Few(example(4), copy, example(2, label=1))
     report = data_report({"train": train, "validation": held, "test": None})

@@ -65,11 +65,13 @@ class Generation(Task):
         if recipe.qat:
             raise InputError(f"qat is not for {recipe.model}", expected="a network whose one input are images")
         if recipe.model == _CONDITIONAL:
-            return TrainingData(LabelledImages(open_labelled(data, 0.0, recipe.seed)[0], p, progress), None)
+            return TrainingData(
+                LabelledImages(open_labelled(data, 0.0, recipe.seed)[0], p, progress, strict=recipe.strict), None
+            )
         images = data if isinstance(data, Dataset) else open_images(data)
         if not len(images):
             raise DatasetError(f"{data} holds no images", expected="images to imitate")
-        return TrainingData(UnlabelledImages(images, p, progress), None)
+        return TrainingData(UnlabelledImages(images, p, progress, strict=recipe.strict), None)
 
     def encode(self, examples: Sequence[Example]) -> Targets:
         """The classes, where the network takes them."""

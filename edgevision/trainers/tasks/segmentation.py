@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgevision.benchmarks.metrics.segmentation import counts_of, mean_iou, pixel_table
 from edgevision.datasets import MaskDataset, open_masks
 from edgevision.datasets.masks import IGNORED
-from edgevision.datasets.splits import stratified
+from edgevision.datasets.splits import rarest, stratified
 from edgevision.runtime.errors import EdgevisionError
 from edgevision.runtime.manifest import Manifest
 from edgevision.runtime.spec import Preprocessing, TensorSpec
@@ -115,5 +115,5 @@ def balanced(counts: NDArray[np.int64], power: float) -> NDArray[np.float32]:
 
 
 def _divided(data: MaskDataset, recipe: Recipe) -> tuple[MaskDataset, MaskDataset | None]:
-    kept, held = stratified(np.zeros(len(data), np.int64), float(recipe.validation_split), recipe.seed)
+    kept, held = stratified(rarest(data.present()), float(recipe.validation_split), recipe.seed)
     return data.subset(kept), data.subset(held) if len(held) else None

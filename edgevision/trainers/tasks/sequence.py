@@ -55,8 +55,8 @@ class SequenceTask(Classification):
             train, held = clips, open_clips(data, "val")
         else:
             train, held = divided(clips, recipe.validation_split, frames, recipe.seed)  # type: ignore[assignment]
-        judging = None if held is None else ClipWindows(held.windows(frames), p, progress)
-        return TrainingData(ClipWindows(train.windows(frames, stride), p, progress), judging)
+        judging = None if held is None else ClipWindows(held.windows(frames), p, progress, strict=recipe.strict)
+        return TrainingData(ClipWindows(train.windows(frames, stride), p, progress, strict=recipe.strict), judging)
 
     @classmethod
     def settle(cls, recipe: Recipe, data: TrainingData, asked: Mapping[str, Any]) -> Recipe:

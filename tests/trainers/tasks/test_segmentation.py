@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import edgevision
 from edgevision.converters.metadata import read_metadata
@@ -21,6 +22,27 @@ from edgevision.trainers.tasks import guessed_task
 from edgevision.trainers.tasks.segmentation import Segmentation
 from edgevision.trainers.train import train
 from tests.shared_data import shared_path
+
+
+def test_a_rare_class_is_on_both_sides_of_the_split(tmp_path: Path) -> None:
+    for index in range(12):
+        for folder, value in (("images", 100 + index), ("masks", 2 if index < 2 else 1 if index % 2 else 0)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            Image.new("L", (16, 16), value).save(tmp_path / folder / f"{index:02d}.png")
+    for seed in range(5):
+        fields = {
+            "task": "segmentation",
+            "model": "unet",
+            "input_size": (16, 16),
+            "validation_split": 0.5,
+            "seed": seed,
+        }
+        data = Segmentation.open(tmp_path, recipe_of(fields), named_preprocessing("unit", 16, 16), None)
+        assert data.validation is not None
+        for part in (data.train, data.validation):
+            rare = [index for index in range(len(part)) if np.any(part[index].mask == 2)]
+            assert len(part) == 6 and len(rare) == 1
+
 
 SMALL: dict[str, dict[str, Any]] = {
     "unet": {"width": 4, "levels": 2},

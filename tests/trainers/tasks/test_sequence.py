@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import edgevision
 from edgevision.converters.convert import convert
 from edgevision.datasets import open_clips
-from edgevision.runtime.errors import DatasetError, InputError
+from edgevision.runtime.errors import DatasetError, ImageError, InputError
 from edgevision.runtime.results.classification import Classification
 from edgevision.runtime.spec import named_preprocessing
 from edgevision.trainers.clips import ClipWindows, divided
@@ -57,6 +58,22 @@ def test_windows_share_their_frames(clips: Path) -> None:
     assert first.pixels.shape == (4, 16, 24, 3) and first.pixels.dtype == np.uint8
     np.testing.assert_array_equal(first.pixels[2:], second.pixels[:2])
     assert windows.name(1) == "left/clip0/f2.png to f5.png"
+
+
+def test_windows_without_all_their_frames_are_left_out(clips: Path, tmp_path: Path) -> None:
+    shutil.copytree(clips, tmp_path / "c")
+    damaged = tmp_path / "c" / "left" / "clip0" / "f5.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    windows = open_clips(tmp_path / "c").windows(4, 2)
+    whole, found = ClipWindows(open_clips(clips).windows(4, 2), P), ClipWindows(windows, P, strict=False)
+    names = [found.name(index) for index in range(len(found))]
+    assert names[:2] == ["left/clip0/f0.png to f3.png", "left/clip0/f6.png to f9.png"] and len(found) == 34
+    assert found.targets.tolist() == [0] * 16 + [1] * 18 and "f5.png" in found.unreadable[0]
+    np.testing.assert_array_equal(found[1].pixels, whole[3].pixels)
+    with pytest.raises(ImageError, match=r"f5\.png"):
+        ClipWindows(windows, P)
+    with pytest.raises(DatasetError, match="no window has all its frames"):
+        ClipWindows(windows.subset([1, 2]), P, strict=False)
 
 
 def test_clips_that_cannot_be_trained_on(clips: Path, tmp_path: Path) -> None:
