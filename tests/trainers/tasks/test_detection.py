@@ -34,6 +34,7 @@ TOY: dict[str, Any] = {
     "batch_size": 4,
     "options": {"width": 0.125, "channels": 16},
 }
+SMALLEST: dict[str, Any] = {**TOY, "options": {**TOY["options"], "depth": 1}}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_detector_is_trained_and_saved_with_all_that_decoding_needs(squares: Path, tmp_path: Path) -> None:
-    result = train(squares, tmp_path / "m.keras", **TOY)
+    result = train(squares, tmp_path / "m.keras", **SMALLEST)
     assert result.recipe.task == "detection" and result.recipe.model == "fcos-mobilenet"
     assert result.labels == LABELS and (result.images, result.val_images) == (24, 8)
     first, last = (epoch.figures for epoch in result.history)
@@ -130,9 +131,10 @@ def test_thresholds_are_chosen_on_validation_images(judged: tuple[Detection, Box
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore:.*failed the checks of its conversion")
 def test_every_family_from_boxes_to_a_bundle(name: str, squares: Path, tmp_path: Path) -> None:
-    fields = TOY if name == "ssd-mobilenet" else {**TOY, "options": {**TOY["options"], "depth": 1}}
-    result = train(squares, tmp_path / "m.keras", model=name, **fields)
+    """Nothing is said of accuracy: eight channels that saw a dozen steps of training do not survive 8 bits."""
+    result = train(squares, tmp_path / "m.keras", model=name, **(TOY if name == "ssd-mobilenet" else SMALLEST))
     assert result.history[-1].figures["loss"] < result.history[0].figures["loss"]
     bundle = convert(tmp_path / "m.keras", squares, tmp_path / "m.edge", evaluate=squares, precisions=["int8"])
     gate = bundle.manifest.gate
