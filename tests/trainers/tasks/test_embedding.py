@@ -17,7 +17,7 @@ from edgevision.runtime.spec import named_preprocessing
 from edgevision.trainers.people import People, divided
 from edgevision.trainers.tasks import guessed_task
 from edgevision.trainers.tasks.embedding import Embedding
-from edgevision.trainers.train import TrainingResult, train
+from edgevision.trainers.train import TrainingResult, settled, train
 from tests.shared_data import shared_path
 
 SMALL = {"width": 2, "dimensions": 8}
@@ -67,25 +67,18 @@ def test_from_people_to_verification(faces: Dataset, tmp_path: Path) -> None:
         assert found.same and found.threshold == threshold
 
 
-def test_an_interrupted_training_goes_on_with_its_directions(
-    faces: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("edgevision.trainers.checkpoint.EVERY_S", 0.0)
-    weights = []
-
-    def interrupt(epoch: Any) -> None:
-        if epoch.number == 1:
-            raise KeyboardInterrupt
-
-    for name, hook in (("whole", None), ("broken", interrupt)):
-        settings: dict[str, Any] = {"epochs": 2, "validation_split": 0.0, "learning_rate": 0.05}
-        out = tmp_path / f"{name}.keras"
-        if hook is not None:
-            with pytest.raises(KeyboardInterrupt):
-                trained(faces, out, on_epoch=hook, **settings)
-        trained(faces, out, resume=True, **settings)
-        weights.append(keras.saving.load_model(out).get_weights())
-    assert all(np.allclose(one, two, atol=1e-4) for one, two in zip(*weights, strict=True))
+def test_the_peoples_directions_are_trained_and_kept_in_the_checkpoint(faces: Dataset) -> None:
+    _, family, recipe = settled(faces, {"task": "embedding", "options": SMALL, "input_size": (32, 24)})
+    data = Embedding.open(faces, recipe, P, None)
+    task = Embedding(recipe, family.build((32, 24, 1), (), recipe.options), (), P)
+    task.prepare(data)
+    step = task.step(keras.optimizers.SGD(0.1))
+    (directions,) = task.trained
+    before = np.array(directions)
+    assert before.shape == (8, 6) and any(each is directions for each in step.variables)
+    examples = [data.train[index] for index in range(0, len(data.train), 8)]
+    step(np.stack([example.pixels for example in examples]), task.encode(examples))
+    assert np.abs(np.array(directions) - before).max() > 1e-4
 
 
 def test_triplets_are_learned_too(faces: Dataset, tmp_path: Path) -> None:
