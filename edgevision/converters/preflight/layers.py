@@ -10,7 +10,7 @@ from edgevision.converters.quantize.macs import mac_shares
 _INSTEAD = {
     "LayerNormalization": "BatchNormalization where the task allows it: it disappears into its neighbours",
     "GroupNormalization": "BatchNormalization where the task allows it: it disappears into its neighbours",
-    "Conv3D": "Conv2D over frames put into the channels",
+    "Conv3D": "one stride for rows and columns, and no groups: then it is in 8 bits",
     "LSTM": "Conv1D over the steps",
     "GRU": "Conv1D over the steps",
     "Bidirectional": "Conv1D over the steps",

@@ -26,7 +26,12 @@ P = named_preprocessing("torch", 12, 12)
 
 def per_frame() -> list[Any]:
     net = keras.Sequential([keras.Input(FILM[1:]), kl.Conv2D(5, 3, activation="relu"), kl.BatchNormalization()])
-    return [kl.TimeDistributed(net), kl.TimeDistributed(kl.Flatten()), kl.TimeDistributed(kl.Dense(4))]
+    return [
+        kl.TimeDistributed(net),
+        kl.TimeDistributed(kl.Flatten()),
+        kl.TimeDistributed(kl.Dense(4)),
+        kl.BatchNormalization(),
+    ]
 
 
 def three_axes() -> list[Any]:
@@ -62,6 +67,7 @@ def test_scales_and_offsets_go_into_the_kernels() -> None:
     _, graph = traced(three_axes)
     kinds = [op.kind for op in graph]
     assert kinds.count("Conv2D") == 3 and not {"Affine", "DepthwiseConv2D"} & set(kinds)
+    assert not {"Affine", "DepthwiseConv2D"} & {op.kind for op in traced(per_frame)[1]}
     # a ReLU stands right behind its kernel, where it costs nothing
     assert [graph.ops[op.inputs[0]].kind for op in graph if op.kind == "ReLU"] == ["Conv2D", "Conv2D"]
 
