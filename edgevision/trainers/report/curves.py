@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The drawing area in its own units; it is stretched to the page.
 WIDTH, HEIGHT = 1000.0, 100.0
+#: Figures that have a name of their own.
+_NAMES = {"ap": "AP", "ap50": "AP50", "f1": "F1", "miou": "mIoU", "eer": "EER"}
 #: Numbers below a picture, at most.
 _NUMBERS = 6
 
@@ -31,6 +33,11 @@ def curve_pictures(epochs: Sequence[Epoch], metric: str, best: int) -> list[dict
     return [*found, _picture("learning rate", {"training": [epoch.learning_rate for epoch in epochs]}, best)]
 
 
+def called(name: str) -> str:
+    """A figure's name as people write it."""
+    return _NAMES.get(name, name.replace("_", " "))
+
+
 def _picture(name: str, lines: dict[str, list[float]], best: int) -> dict[str, Any]:
     known = {kind: values for kind, values in lines.items() if any(map(math.isfinite, values))}
     every = [value for values in known.values() for value in values if math.isfinite(value)] or [0.0]
@@ -38,6 +45,7 @@ def _picture(name: str, lines: dict[str, list[float]], best: int) -> dict[str, A
     drawn = [_line(kind, values, axis, best) for kind, values in known.items()]
     return {
         "name": name,
+        "title": called(name) if name in _NAMES else called(name).capitalize(),
         "lines": drawn,
         "best": 100 * _across(best, count) / WIDTH,
         "y_ticks": [{"y": _down(axis, value), "text": f"{value:.4g}"} for value in axis.ticks()],

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 LOOKED, SHOWN = 256, 18
 #: Frames of a window that are shown, at most, and pixels between two pictures.
 _FRAMES, _GAP = 4, 4
+#: Width of two pictures side by side, at most.
+_PAIR = 480
 
 
 def worst_first(
@@ -104,9 +106,8 @@ def _picture(task: Task, example: Example, answer: Result, index: int) -> Pictur
     alt = f"Held-out example {index}"
     if isinstance(answer, (Detections, SegmentationMap)):
         truth = _truth(task, example, plain[0])
-        return picture(
-            beside([truth, np.asarray(answer.draw(plain[0]))]), f"{alt}, labelled and as the network sees it"
-        )
+        pair = beside([truth, np.asarray(answer.draw(plain[0]))])
+        return picture(pair, f"{alt}, labelled and as the network sees it", _PAIR)
     return picture(beside(plain), alt, 96 * len(plain))
 
 

@@ -14,7 +14,7 @@ from edgevision.benchmarks.report.html import fill
 from edgevision.runtime.errors import InputError, MissingPackageError, OutputExistsError
 from edgevision.runtime.manifest import to_plain
 from edgevision.trainers.data_report import data_report
-from edgevision.trainers.report.curves import curve_pictures
+from edgevision.trainers.report.curves import called, curve_pictures
 from edgevision.trainers.report.findings import findings
 from edgevision.trainers.report.sections import Table
 
@@ -71,6 +71,7 @@ def write_report(
         "created": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "version": edgevision.__version__,
         "verdict": verdict(result),
+        "metric": called(result.metric),
         "tiles": _tiles(result),
         "curves": curve_pictures(result.history, result.metric, result.best_epoch),
         "epochs": epoch_rows(result.history),
@@ -88,13 +89,13 @@ def verdict(result: TrainingResult) -> str:
     if result.value is None:
         return f"Trained for {words.count(len(result.history), 'epoch')}; nothing was held out to judge it by"
     held = words.count(result.val_images, "example")
-    name = result.metric.replace("_", " ")
-    return f"{figure(result.metric, result.value)} {name} on {held} held out, in epoch {result.best_epoch}"
+    told = f"{figure(result.metric, result.value)} {called(result.metric)}"
+    return f"{told} on {held} held out, in epoch {result.best_epoch}"
 
 
 def figure(name: str, value: float) -> str:
     """A figure as people read it."""
-    return words.percent(value) if name in _SHARES else f"{value:.4g}"
+    return words.percent(value) if name in _SHARES else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:
@@ -140,7 +141,7 @@ def _tiles(result: TrainingResult) -> list[dict[str, str]]:
     height, width = recipe.input_size
     return [
         {
-            "name": f"Held-out {result.metric.replace('_', ' ')}",
+            "name": f"Held-out {called(result.metric)}",
             "value": value,
             "text": f"Of epoch {result.best_epoch} of {epochs}, whose weights were kept.{told}",
         },
