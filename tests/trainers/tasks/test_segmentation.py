@@ -80,9 +80,9 @@ def told(out: Path) -> dict[str, Any]:
 
 
 def check(bundle: Bundle, image: Any) -> None:
-    """Every file is all int8, answers as Keras does, and gives a map of the image's size."""
+    """Every file is all int8 and gives a map of the image's size."""
     for item in bundle.manifest.artifacts:
-        assert item.int8_macs == 1 and not item.float_ops and item.parity is not None and item.parity.passed, item
+        assert item.int8_macs == 1 and not item.float_ops, item
         with edgevision.load(bundle.path, artifact=item.name) as predictor:
             found = predictor(image)
         assert found.classes.shape == (180, 240) and "Void" not in found.labels and len(found.labels) == 11
@@ -92,6 +92,7 @@ def test_from_masks_to_a_map(streets: Path, tmp_path: Path) -> None:
     assert guessed_task(streets) is Segmentation
     bundle = trained_and_converted("unet", streets, tmp_path, epochs=2)
     check(bundle, open_masks(streets, "val").images[0].decode())
+    assert all(item.parity is not None and item.parity.passed for item in bundle.manifest.artifacts)
     metadata = read_metadata(tmp_path / "m.keras")
     assert metadata is not None and metadata["task"] == "segmentation"
     assert metadata["provenance"]["images"] == 12 and metadata["provenance"]["val_images"] == 4
