@@ -56,7 +56,8 @@ def worst_first(
         which = which if count == len(examples) else f"{count} of the {len(examples):,} held-out examples"
         losses = np.array([_loss(task, predict, examples[int(place)]) for place in places])
     worst = [int(places[index]) for index in np.argsort(-losses, kind="stable")[:SHOWN]]
-    items = tuple(_item(task, predict, examples, place, pictures) for place in worst)
+    found = [_item(task, predict, examples, place, pictures) for place in worst]
+    items = tuple(sorted(found, key=lambda item: all(line.right is not False for line in item.lines)))
     lead = f"{words.count(len(items), 'example')} of largest loss out of {which}: the surest mistakes come first."
     if items[0].picture is not None and examples[worst[0]].label is None:
         lead += " On the left what is labelled, on the right what the network sees."
