@@ -16,7 +16,7 @@ demo: $(STAMP)  ## Train on handwritten digits, convert, verify, measure; writes
 	@$(BIN)/edgevision demo --out demo
 
 test: $(STAMP)  ## The fast tier: every test that is not marked slow
-	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m "not slow" --durations=40 --durations-min=5
 
 boards: $(STAMP)  ## As a Raspberry Pi 4, a Pi 5 and a Jetson, under emulation (Debian; a minute or two)
 	@$(BIN)/python -m tests.arm64

@@ -45,6 +45,7 @@ def test_the_int8_model_travels_in_the_file_and_is_exported_as_it_is(trained: Pa
     assert artifact.parity is not None and artifact.parity.same_top1 == 1
 
 
+@pytest.mark.slow
 def test_a_validation_split_decides_whether_it_is_kept(few: Dataset, tmp_path: Path) -> None:
     train(few, tmp_path / "m.keras", epochs=1, qat=1, learning_rate=1e-3)
     found = read_metadata(tmp_path / "m.keras")

@@ -59,6 +59,7 @@ def test_a_teacher_of_another_size_sees_what_the_device_would_show_it(tmp_path: 
     assert float(teacher.loss(IMAGES, {"logits": np.zeros((6, 4), np.float32)})) == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 def test_a_bundle_teaches_what_its_model_does(tmp_path: Path) -> None:
     teacher_file(tmp_path / "t.keras")
     np.savez(tmp_path / "c.npz", images=IMAGES)

@@ -28,7 +28,11 @@ def window() -> Iterator[Browser]:
         yield found
 
 
-@pytest.mark.parametrize("scenario", get_args(Scenario))
+@pytest.mark.parametrize(
+    "scenario",
+    # One page in the fast tier: the one with most on it.
+    [pytest.param(name, marks=[pytest.mark.slow] if name != "sustained" else []) for name in get_args(Scenario)],
+)
 def test_it_opens_alone_and_is_accessible_in_both_themes(window: Browser, tmp_path: Path, scenario: Scenario) -> None:
     page = scenario_report(scenario).write(tmp_path / "page.html")
     for theme, size in (("light", DESK), ("dark", PHONE)):

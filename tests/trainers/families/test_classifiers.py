@@ -73,6 +73,7 @@ def through(name: str, size: int, options: dict[str, Any], images: Path, folder:
     return bundle
 
 
+@pytest.mark.slow
 def test_a_residual_network(images: Path, tmp_path: Path) -> None:
     bundle = through("resnet-8", 16, {"width": 8}, images, tmp_path)
     assert not any(artifact.float_ops for artifact in bundle.manifest.artifacts)

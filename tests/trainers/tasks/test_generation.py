@@ -41,6 +41,7 @@ def trained(data: Path, out: Path, **fields: Any) -> TrainingResult:
     return train(data, out, **{"model": "dcgan", **TOY, "input_size": (16, 16), **fields})
 
 
+@pytest.mark.slow
 def test_a_generator_from_images_to_a_bundle(grey: Path, tmp_path: Path) -> None:
     result = trained(grey, tmp_path / "m.keras")
     assert (result.recipe.task, result.labels, result.value, result.best_epoch) == ("generation", (), None, 2)

@@ -117,6 +117,7 @@ def test_families_go_through_the_whole_toolkit(model: str, clips: Path, tmp_path
     assert isinstance(answer, Classification) and answer.labels == ("left", "right")
 
 
+@pytest.mark.slow
 def test_motion_is_learned_and_survives_int8(clips: Path, tmp_path: Path) -> None:
     """What one frame cannot tell; through one format, because all take their time."""
     fields: dict[str, Any] = {"options": {"width": 4, "dropout": 0.0}, "augment": (), "validation_split": 0.0}
