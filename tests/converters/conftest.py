@@ -147,20 +147,29 @@ class Exported:
         return self.folder / f"{precision}{formats.SUFFIXES[format_name]}"
 
 
+#: pytest gives up a parametrised fixture whenever the parameter changes, and with it every file would make all anew.
+_EXPORTED: dict[str, Exported] = {}
+
+
 @pytest.fixture(scope="session", params=list(MAKERS))
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    trained = MAKERS[request.param]()
+    if request.param not in _EXPORTED:
+        _EXPORTED[request.param] = _export(request.param, tmp_path_factory.mktemp(request.param))
+    return _EXPORTED[request.param]
+
+
+def _export(name: str, folder: Path) -> Exported:
+    trained = MAKERS[name]()
     source = load_source(trained.model, preprocess=trained.preprocess)
     half = len(trained.images) // 2
     calibration, held = as_batch(trained.images[:half]), as_batch(trained.images[half:])
     assert source.preprocessing is not None
     quantized = quantize(source.graph, source.scores, lambda: [calibration], calibration, lambda: [held])
-    folder = tmp_path_factory.mktemp(request.param)
     made = Exported(trained, source.graph, source.preprocessing, quantized, folder)
     int8 = Source(quantized.graph, quantized.ranges, folder, quantized.logits)
     for export in (Source(source.graph, None, folder), int8):
-        for name in formats.SUFFIXES:
-            formats.of(name).export(export, made.path(name, export.precision))
+        for kind in formats.SUFFIXES:
+            formats.of(kind).export(export, made.path(kind, export.precision))
     return made
 
 
