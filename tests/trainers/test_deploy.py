@@ -44,7 +44,7 @@ def test_one_call_from_data_to_a_bundle(tmp_path: Path) -> None:
     result = train("digits", tmp_path / "m.keras", model="cnn-mnist", epochs=4, to=tmp_path / "m.edge")
     assert result.bundle is not None and result.latency is not None
     manifest = result.bundle.manifest
-    assert manifest.gate is not None and manifest.gate.basis == "accuracy" and manifest.gate.images == 144
+    assert manifest.gate is not None and manifest.gate.basis == "accuracy" and manifest.gate.images == 359
     assert manifest.gate.overlap == 0 and len(manifest.artifacts) == 6
     plain = result.to_dict()
     assert plain["bundle"] == str(tmp_path / "m.edge") and "artifacts" in str(plain["latency"])

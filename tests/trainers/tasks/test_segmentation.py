@@ -99,7 +99,9 @@ def test_from_masks_to_a_map(streets: Path, tmp_path: Path) -> None:
     assert 0 < metadata["provenance"]["miou"] < 1
 
 
+# At this size TFLite's file of deeplab-mobilenet fails its check (19 dB, docs/models.md); held here is the int8 share.
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*failed the checks of its conversion")
 @pytest.mark.parametrize("model", ["fcn", "deeplab-mobilenet"])
 def test_other_families_keep_their_dilations_in_int8(model: str, streets: Path, tmp_path: Path) -> None:
     check(trained_and_converted(model, streets, tmp_path, epochs=12), open_masks(streets, "val").images[0].decode())
