@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.runtime.errors import ModelError
+from edgevision.runtime.files import replaced
 
 _ENTRY = "edgevision.json"
 
@@ -30,22 +31,30 @@ def write_entry(path: str | Path, name: str, data: bytes) -> None:
     Raises:
         ModelError: The file is no .keras file.
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with zipfile.ZipFile(path) as old, zipfile.ZipFile(temporary, "w") as new:
-            for entry in old.infolist():
-                if entry.filename != name:
-                    new.writestr(entry, old.read(entry))
-            # A fixed date: the same training writes the same bytes.
-            new.writestr(zipfile.ZipInfo(name), data)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replaced(Path(path)) as temporary:
+            with zipfile.ZipFile(path) as old, zipfile.ZipFile(temporary, "w") as new:
+                for entry in old.infolist():
+                    if entry.filename != name:
+                        new.writestr(entry, old.read(entry))
+                # A fixed date: the same training writes the same bytes.
+                new.writestr(zipfile.ZipInfo(name), data)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
     except (zipfile.BadZipFile, FileNotFoundError) as error:
         raise ModelError(f"{path} cannot hold {name}", expected="a .keras file", got=str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+def read_entry(path: str | Path, name: str) -> bytes | None:
+    """What ``write_entry`` stored; None where there is nothing.
+
+    Raises:
+        BadZipFile: The file or the entry is damaged.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as file:
+        return file.read(name) if name in file.namelist() else None
 
 
 def read_metadata(path: str | Path) -> dict[str, Any] | None:
@@ -54,13 +63,11 @@ def read_metadata(path: str | Path) -> dict[str, Any] | None:
     Raises:
         ModelError: The entry is damaged.
     """
-    if not zipfile.is_zipfile(path):
-        return None
     try:
-        with zipfile.ZipFile(path) as file:
-            if _ENTRY not in file.namelist():
-                return None
-            metadata = json.loads(file.read(_ENTRY))
+        data = read_entry(path, _ENTRY)
+        if data is None:
+            return None
+        metadata = json.loads(data)
     except (zipfile.BadZipFile, ValueError) as error:
         raise ModelError(f"{_ENTRY} in {path} is damaged", got=str(error), cure="train or save it again") from error
     if not isinstance(metadata, dict):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevision.converters.metadata import write_entry
+from edgevision.converters.metadata import read_entry, write_entry
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Array, Graph
 from edgevision.converters.quantize.logits import Logits
@@ -64,13 +64,10 @@ def read_trained(path: str | Path, graph: Graph) -> Quantized | None:
     Raises:
         ModelError: The entry is damaged, or belongs to other weights.
     """
-    if not zipfile.is_zipfile(path):
-        return None
     try:
-        with zipfile.ZipFile(path) as file:
-            if _ENTRY not in file.namelist():
-                return None
-            data = file.read(_ENTRY)
+        data = read_entry(path, _ENTRY)
+        if data is None:
+            return None
         with np.load(io.BytesIO(data), allow_pickle=False) as stored:
             plain = json.loads(str(stored["about"]))
             if plain["of"] != fingerprint(graph):

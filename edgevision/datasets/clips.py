@@ -21,8 +21,28 @@ from edgevision.datasets.splits import choose_split
 from edgevision.runtime.errors import DatasetError
 
 
+class Framed:
+    """What shows frames of a data set.
+
+    Attributes:
+        images: All frames, each with its clip's label.
+    """
+
+    images: Dataset
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Class names."""
+        return self.images.labels
+
+    @property
+    def split(self) -> str:
+        """Which split this is."""
+        return self.images.split
+
+
 @dataclass(frozen=True, eq=False)
-class WindowDataset:
+class WindowDataset(Framed):
     """Windows of frames of one class each.
 
     Attributes:
@@ -44,16 +64,6 @@ class WindowDataset:
     def frames(self) -> int:
         """How many a window holds."""
         return int(self.rows.shape[1])
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Class names."""
-        return self.images.labels
-
-    @property
-    def split(self) -> str:
-        """Which split this is."""
-        return self.images.split
 
     @property
     def targets(self) -> NDArray[np.int64]:
@@ -78,7 +88,7 @@ class WindowDataset:
 
 
 @dataclass(frozen=True, eq=False)
-class ClipDataset:
+class ClipDataset(Framed):
     """Clips of one class each.
 
     Attributes:
@@ -88,16 +98,6 @@ class ClipDataset:
 
     images: Dataset
     clips: tuple[tuple[str, NDArray[np.int64]], ...]
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Class names."""
-        return self.images.labels
-
-    @property
-    def split(self) -> str:
-        """Which split this is."""
-        return self.images.split
 
     def aligned_to(self, labels: Sequence[str]) -> ClipDataset:
         """The same with labels in a model's order; see ``Dataset.aligned_to``."""

@@ -1,7 +1,10 @@
-"""Small files and programs that a system may or may not have."""
+"""Small files and programs that a system may or may not have; files written whole or not at all."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 #: Where the file system begins; another folder only in tests.
@@ -20,6 +23,17 @@ def text(path: str | Path) -> str:
 def below_root(path: str | Path) -> Path:
     """An absolute path as seen from ``ROOT``."""
     return ROOT / str(path).lstrip("/") if Path("/") != ROOT else Path(path)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` to write to, which takes its place at the end; after an error it is gone."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def said_by(program: str, *words: str) -> str:

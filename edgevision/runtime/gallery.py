@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgevision.runtime.errors import InputError, TensorError
+from edgevision.runtime.files import replaced
 from edgevision.runtime.heads.embedding import EmbeddingHead
 from edgevision.runtime.results.embedding import Embedding
 
@@ -132,15 +133,9 @@ class Gallery:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes names and vectors to an .npz, whole or not at all."""
-        target = Path(path)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         vectors = np.empty((0, 0), np.float32) if self._vectors is None else self._vectors
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, names=np.array(self._names, np.str_), vectors=vectors, model=np.array(self.model))
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replaced(Path(path)) as temporary, temporary.open("wb") as file:
+            np.savez(file, names=np.array(self._names, np.str_), vectors=vectors, model=np.array(self.model))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], predictor: Predictor) -> Gallery:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from PIL import Image
 
 from edgevision.datasets.masks import IGNORED
 from edgevision.runtime.drawing import Canvas
+from edgevision.runtime.files import replaced
 from edgevision.runtime.spec import ColorOrder
 from edgevision.trainers.augment.policy import Policy
 from edgevision.trainers.examples import Example, Examples
@@ -63,7 +63,10 @@ def augmentation_sheet(
     for row, line in enumerate(cells):
         for column, cell in enumerate(line):
             sheet.paste(cell, (_GAP + column * width + (_GAP if column else 0), _GAP + row * height))
-    _write(sheet, Path(path))
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(target) as temporary:
+        sheet.save(temporary, "PNG")
 
 
 def _cell(example: Example, labels: tuple[str, ...], color: ColorOrder) -> Image.Image:
@@ -97,13 +100,3 @@ def _captions(shares: NDArray[np.float32] | None, labels: tuple[str, ...]) -> li
 
 def _enlarged(array: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return array.repeat(factor, axis=0).repeat(factor, axis=1)
-
-
-def _write(sheet: Image.Image, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(temporary, "PNG")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
