@@ -1,10 +1,14 @@
 """Every family of networks through the whole toolkit: train, convert, evaluate, measure; writes docs/zoo.md.
 
-    python scripts/zoo.py [--toy] [--only NAME ...] [--work DIR] [--out docs/zoo.md]
+    python scripts/zoo.py [--toy] [--only NAME ...] [--no-benchmark] [--work DIR] [--out docs/zoo.md]
 
 Each family has a process of its own and leaves its files in --work: what is there is not done again, so that a run that
 was interrupted goes on when it is started again, in the middle of a training if need be. A family that fails does not
 stop the rest: the page says where it failed, and the next run tries it again. --toy takes a few images and one epoch.
+--no-benchmark leaves latencies to a later run, on a machine that has nothing else to do.
+
+A family trains for some minutes on two processors, which is less than it wants: enough that int8 has something to lose,
+not what the network is able to.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from check_training import CELLS, DIGITS, STREETS
 
 from edgevision.benchmarks.benchmark import benchmark
 from edgevision.benchmarks.evaluate import evaluate
@@ -29,6 +34,7 @@ from edgevision.datasets import open_dataset
 from edgevision.runtime.bundle import Bundle
 from edgevision.trainers.checkpoint import has_state
 from edgevision.trainers.families import FAMILIES, named_family
+from edgevision.trainers.families.applications import APPLICATIONS as KERAS_APPLICATIONS
 from edgevision.trainers.recipe import read_recipe, recipe_of
 from edgevision.trainers.tasks import TASKS, named_task
 from edgevision.trainers.train import model_input, train
@@ -46,16 +52,29 @@ DATA = {
 }
 #: Families that learn from something else than their task's data, and settings other than a family's own.
 OTHER_DATA = {"cnn-mnist": "digits"}
-SETTINGS: dict[str, dict[str, Any]] = {}
+SETTINGS: dict[str, dict[str, Any]] = {
+    **{"attention-cnn": {"epochs": 20}, "vit-small": {"epochs": 8}, "cnn-224": {"epochs": 8, "input_size": (64, 64)}},
+    **{"resnet-8": {"epochs": 15}, "resnet-20": {"epochs": 8}, "resnet-quick": {"epochs": 12}},
+    **{"dcgan": DIGITS, "dcgan-conditional": {**DIGITS, "model": "dcgan-conditional"}},
+    **{name: {**CELLS, "model": name} for name in ("fcos-mobilenet", "rcnn-light", "ssd-mobilenet")},
+    **{name: {**STREETS, "model": name, "epochs": 14} for name in ("deeplab-mobilenet", "fcn", "unet")},
+}
+#: Those of keras.applications, by how their names begin: input side, epochs, images of a class (0 for all).
+APPLICATIONS: dict[str, tuple[int, int, int]] = {
+    **{"mobilenet": (32, 8, 0), "efficientnet": (32, 4, 0), "nasnet-mobile": (32, 3, 0), "densenet": (32, 3, 0)},
+    **{"resnet": (32, 5, 400), "inception-v3": (75, 5, 400), "inception-resnet": (75, 2, 400), "vgg": (32, 4, 400)},
+    **{"xception": (71, 2, 400), "convnext": (32, 2, 400), "nasnet-large": (32, 1, 400)},
+}
 TOY = {"epochs": 1}
-#: Images of a class in toy data, in training and in the test.
-FEW = (24, 8)
+#: Images of a class in toy data.
+FEW = 24
 FORMATS = ("tflite", "onnx", "openvino")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--no-benchmark", action="store_true")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[])
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "zoo")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "zoo.md")
@@ -65,12 +84,13 @@ def main() -> int:
     work = options.work / ("toy" if options.toy else "full")
     work.mkdir(parents=True, exist_ok=True)
     if options.one:
-        one(options.one, work, options.toy)
+        one(options.one, work, options.toy, not options.no_benchmark)
         return 0
     names = [named_family(name).name for name in options.only] or sorted(FAMILIES)
     for number, name in enumerate(names, 1):
         print(f"{number}/{len(names)} {name}: ", end="", flush=True)
-        again = [*(["--toy"] if options.toy else []), "--work", str(options.work)]
+        flags = [f"--{flag.replace('_', '-')}" for flag in ("toy", "no_benchmark") if getattr(options, flag)]
+        again = [*flags, "--work", str(options.work)]
         print(run(name, work, again, options.hours), flush=True)
     options.out.write_text(page(work, options.toy), encoding="utf-8")
     print(options.out)
@@ -99,7 +119,7 @@ def failure(folder: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def one(name: str, work: Path, toy: bool) -> None:
+def one(name: str, work: Path, toy: bool, is_timed: bool) -> None:
     """The stages that are not done yet."""
     folder = work / name
     (folder / "failed.txt").unlink(missing_ok=True)
@@ -112,7 +132,8 @@ def one(name: str, work: Path, toy: bool) -> None:
         stage = "evaluation"
         evaluated(folder, data)
         stage = "benchmark"
-        measured(folder, toy)
+        if is_timed:
+            measured(folder, toy)
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         (folder / "failed.txt").write_text(f"{stage}: {text}", encoding="utf-8")
@@ -120,25 +141,39 @@ def one(name: str, work: Path, toy: bool) -> None:
 
 
 def data_of(name: str, work: Path, toy: bool) -> str:
-    """Path or name of what a family learns from; in a toy run of classes a few images of it."""
+    """Path or name of what a family learns from; a file of some images of each class where all are too many."""
     task = FAMILIES[name].task
     found = OTHER_DATA.get(name, DATA[task])
     path = str(SHARED / found) if (SHARED / found).exists() else found
-    if not toy or task != "classification":
+    count = 0 if task != "classification" else FEW if toy else (application(name) or (0, 0, 0))[2]
+    if not count:
         return path
-    few = work / f"{Path(found).stem}.npz"
+    few = work / f"{Path(found).stem}-{count}.npz"
     if not few.exists():
-        write_few(path, few)
+        write_few(path, few, count)
     return str(few)
 
 
-def write_few(data: str, target: Path) -> None:
-    """A few images of each class, train and test."""
+def application(name: str) -> tuple[int, int, int] | None:
+    """Input side, epochs and images of a class of a network of keras.applications; None for any other."""
+    if name not in {each.name for each in KERAS_APPLICATIONS}:
+        return None
+    return next(sizes for start, sizes in APPLICATIONS.items() if name.startswith(start))
+
+
+def settings(name: str) -> dict[str, Any]:
+    """Fields of the recipe other than the family's own."""
+    found = application(name)
+    return SETTINGS.get(name, {}) if found is None else {"input_size": (found[0], found[0]), "epochs": found[1]}
+
+
+def write_few(data: str, target: Path, count: int) -> None:
+    """So many images of each class of train, and a third of that, or what there is, of test."""
     arrays: dict[str, Any] = {}
-    for split, count, at in (("train", FEW[0], 0), ("test", FEW[1], -FEW[1])):
+    for split, most in (("train", count), ("test", count // 3)):
         whole = open_dataset(data, prefer=split)
         places = [np.flatnonzero(whole.targets == label) for label in range(len(whole.labels))]
-        chosen = whole.subset(np.concatenate([each[at:][:count] for each in places]))
+        chosen = whole.subset(np.concatenate([each[:most] for each in places]))
         arrays |= {f"{split}_images": np.stack([sample.decode() for sample in chosen])}
         arrays |= {f"{split}_labels": chosen.targets, "label_names": np.array(whole.labels)}
     temporary = target.with_suffix(".part.npz")
@@ -150,7 +185,7 @@ def trained(name: str, folder: Path, data: str, toy: bool) -> None:
     out, facts = folder / "model.keras", folder / "training.json"
     if facts.exists() and out.exists():
         return
-    fields = {**SETTINGS.get(name, {}), **(TOY if toy else {})}
+    fields = {**({} if toy and application(name) is None else settings(name)), **(TOY if toy else {})}
     start, cpu = time.perf_counter(), time.process_time()
     resume = has_state(out)
     result = train(data, out, model=name, report=folder / "training.html", resume=resume, force=True, **fields)
