@@ -185,10 +185,10 @@ def trained(name: str, folder: Path, data: str, toy: bool) -> None:
     out, facts = folder / "model.keras", folder / "training.json"
     if facts.exists() and out.exists():
         return
-    fields = {**({} if toy and application(name) is None else settings(name)), **(TOY if toy else {})}
+    fields = {"model": name, **({} if toy and application(name) is None else settings(name)), **(TOY if toy else {})}
     start, cpu = time.perf_counter(), time.process_time()
     resume = has_state(out)
-    result = train(data, out, model=name, report=folder / "training.html", resume=resume, force=True, **fields)
+    result = train(data, out, report=folder / "training.html", resume=resume, force=True, **fields)
     times = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu, "resumed": resume}
     write_json(facts, {**result.to_dict(), **times})
 
