@@ -244,7 +244,7 @@ def convert_here(
         if found is not None:
             record = search_record(found, source.graph, manifest, folder, exported, data.calibration.choice.head(1))
             manifest.provenance["search"] = {"remark": remark, **record}
-        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, training))
+        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, answers, training))
         extra = {}
         if "int8" in precisions:
             extra[LAYERS] = layers_bytes(quantized.exact, quantized, exported, folder, data.judged.head(IMAGES))

@@ -11,7 +11,7 @@ from edgevision.converters.check import flips_file
 from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
 from edgevision.converters.golden import COUNT, make_golden, synthetic
-from edgevision.converters.parity import Answers
+from edgevision.converters.parity import Answers, is_constant
 from edgevision.converters.samples import Samples
 from edgevision.converters.source import SourceModel
 from edgevision.converters.training_samples import TrainingSamples
@@ -50,17 +50,27 @@ class Steps:
         self._begun += stages
 
 
-def gate(manifest: Manifest, data: Samples, max_drop: float, training: TrainingSamples | None = None) -> Gate:
+def gate(
+    manifest: Manifest, data: Samples, max_drop: float, answers: Answers, training: TrainingSamples | None = None
+) -> Gate:
     """The verdict on a manifest's checked artifacts; ``training`` is what fine-tuning learned from."""
     images, judged = data.calibration, data.judged
     more = () if training is None else training.digests
     # Judging images that come from the calibration data itself are the same to look at, and may be the same.
     overlap = None if images.is_shared and not data.is_separate else images.overlap(judged, more)  # type: ignore[arg-type]
     odd = images.warnings(judged if data.is_separate else None)  # type: ignore[arg-type]  # both are of one kind
-    odd = (*odd, *([data.remark] if data.remark else []))
+    odd = (*odd, *([data.remark] if data.remark else []), *_alike(answers))
     basis = _basis(manifest, data)
     is_shared = images.is_shared and not data.is_separate
     return verdict(manifest.artifacts, max_drop, basis, len(judged), is_shared, overlap=overlap, warnings=odd)
+
+
+def _alike(answers: Answers) -> list[str]:
+    """A model that does not look at its input is exported faithfully, and is of no use."""
+    samples = len(next(iter(answers.source.values())))
+    if samples == 1 or not all(is_constant(values) for values in answers.source.values()):
+        return []
+    return [f"the float model gives all {samples} the same answer: it has learned nothing, or expects another input"]
 
 
 def _basis(manifest: Manifest, data: Samples) -> str:

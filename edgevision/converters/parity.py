@@ -35,6 +35,8 @@ LIMITS_DB: dict[Precision, float] = {
     "float16": 40.0,
     "int16x8": 25.0,
 }
+#: Power of what differs between samples, as a share of all, below which it is rounding: float32 has 7 digits.
+_ALIKE = 1e-11
 #: Stands for "no difference at all" in the manifest, which has no infinity.
 EXACT_DB = 999.0
 
@@ -112,12 +114,25 @@ def compare(reference: Scored, outputs: Scored, precision: Precision, same: floa
 def sqnr_db(reference: Scored, outputs: Scored) -> float:
     """Signal-to-quantisation-noise ratio in decibel.
 
-    The signal is the reference less its mean over images: what is the same for all images tells none of them apart.
-    A single image has no such mean and counts in full.
+    The signal is what ``spread`` leaves of the reference.
     """
     exact = reference.astype(np.float64)
-    signal = exact - exact.mean(0) if len(exact) > 1 else exact
-    return decibels(float(np.square(signal).sum()), float(np.square(outputs - exact).sum()))
+    return decibels(float(np.square(spread(exact)).sum()), float(np.square(outputs - exact).sum()))
+
+
+def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Values (samples, ...) less their mean over samples: what is the same for all samples tells none of them apart.
+
+    A single sample has no such mean and counts in full; so do samples that are alike, of which any error in the last
+    digit would be more than the signal.
+    """
+    return values if is_constant(values) else values - values.mean(0)
+
+
+def is_constant(values: NDArray[Any]) -> bool:
+    """Whether the samples (samples, ...) differ by nothing but the rounding of float32."""
+    exact = values.astype(np.float64)
+    return bool(np.square(exact - exact.mean(0)).sum() <= _ALIKE * np.square(exact).sum())
 
 
 def decibels(power: float, noise: float) -> float:

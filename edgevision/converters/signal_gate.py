@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.converters.gate import CHANGES_PER_POINT, LEAST_SQNR_DB
-from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, Outputs
+from edgevision.converters.parity import LIMITS_DB, Answers, Outputs, decibels, spread
 from edgevision.converters.quantize.graph import Graph
 from edgevision.runtime.manifest import Agreement, Artifact, Parity, Signal, Verdict
 
@@ -98,8 +98,7 @@ def powers(reference: Values, outputs: Values) -> tuple[NDArray[np.float64], NDA
     if exact.dtype.kind in "iub":
         return np.full(samples, CHANGES_PER_POINT * exact.shape[1]), (exact != found).sum(1).astype(np.float64)
     wide = exact.astype(np.float64)
-    signal = np.square(wide - wide.mean(0) if samples > 1 else wide).sum(1)
-    return signal, np.square(found - wide).sum(1)
+    return np.square(spread(wide)).sum(1), np.square(found - wide).sum(1)
 
 
 def sqnr_interval(signal: NDArray[np.float64], noise: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
@@ -112,26 +111,20 @@ def sqnr_interval(signal: NDArray[np.float64], noise: NDArray[np.float64], seed:
     """
     samples = len(signal)
     draws = np.random.default_rng(seed).multinomial(samples, np.full(samples, 1 / samples), _RESAMPLES)
-    ratios = [_decibel(power, loss) for power, loss in zip(draws @ signal, draws @ noise)]
+    ratios = [decibels(power, loss) for power, loss in zip(draws @ signal, draws @ noise)]
     low, high = np.percentile(ratios, [2.5, 97.5])
     return float(low), float(high)
 
 
 def _signal(name: str, reference: Values, outputs: Values, graph: Graph) -> Signal:
     signal, noise = powers(reference, outputs)
-    ratio, interval = _decibel(signal.sum(), noise.sum()), sqnr_interval(signal, noise)
+    ratio, interval = decibels(signal.sum(), noise.sum()), sqnr_interval(signal, noise)
     return Signal(name, ratio, interval, _same(reference, outputs, name, graph))
-
-
-def _decibel(signal: float, noise: float) -> float:
-    if noise <= 1e-12 * max(signal, 1e-30):
-        return EXACT_DB
-    return 10 * math.log10(signal / noise) if signal else -EXACT_DB
 
 
 def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float) -> Parity:
     sums = [powers(exact, outputs[name]) for name, exact in reference.items()]
-    ratio = min(_decibel(signal.sum(), noise.sum()) for signal, noise in sums)
+    ratio = min(decibels(signal.sum(), noise.sum()) for signal, noise in sums)
     error = max(float(np.abs(outputs[name] - exact.astype(np.float64)).max()) for name, exact in reference.items())
     same = _least(_same(exact, outputs[name], name, graph) for name, exact in reference.items())
     return Parity(len(sums[0][0]), ratio, error, same, ratio >= limit_db)

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from edgevision.converters import formats
 from edgevision.converters.check import check
-from edgevision.converters.parity import EXACT_DB, LIMITS_DB, Answers, answer, compare, run_each, sqnr_db, top1
+from edgevision.converters.parity import (
+    EXACT_DB,
+    LIMITS_DB,
+    Answers,
+    answer,
+    compare,
+    is_constant,
+    run_each,
+    sqnr_db,
+    top1,
+)
 from edgevision.converters.source import SourceModel
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.manifest import Artifact, Manifest
@@ -41,10 +51,20 @@ def test_what_all_images_have_in_common_is_no_signal() -> None:
 def test_ends_of_the_scale() -> None:
     reference = numbers(0)
     assert sqnr_db(reference, reference) == EXACT_DB
-    assert sqnr_db(np.ones((4, 3), np.float32), np.full((4, 3), 2, np.float32)) == -EXACT_DB
+    assert sqnr_db(np.zeros((4, 3), np.float32), np.ones((4, 3), np.float32)) == -EXACT_DB
     assert sqnr_db(np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32)) == EXACT_DB
     one = numbers(2, images=1)
     assert 15 < sqnr_db(one, one * 1.1) < 25, "a single image counts in full"
+
+
+def test_a_constant_is_judged_by_its_size() -> None:
+    """All images alike, but for rounding: their spread is no signal that rounding could be measured by."""
+    constant = np.tile(np.array([0.1, -2.5, 7.0], np.float32), (20, 1))
+    rounded = constant + np.float32(1e-8) * numbers(0, 20, 3)
+    assert sqnr_db(rounded, constant * np.float32(1 + 1e-5)) == pytest.approx(100, abs=1)
+    assert sqnr_db(rounded, 1.1 * constant) == pytest.approx(20, abs=0.1)
+    assert is_constant(rounded)
+    assert not is_constant(constant + np.float32(1e-3) * numbers(0, 20, 3))
 
 
 def test_a_comparison() -> None:

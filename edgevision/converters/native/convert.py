@@ -96,7 +96,7 @@ def convert_opaque(
             artifacts=tuple(check(item, answers, manifest, data.targets, max_drop) for item in exported),
             provenance=provenance(source, recipe(source, chosen, answers, len(data.labels)), data, golden),
         )
-        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop))
+        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, answers))
         steps("writing the bundle")
         return write(out, manifest, folder, source, data, answers, sessions, {}, golden, force)
 
