@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.trainers.augment import Policy
+from edgevision.trainers.augment.affine import Affine
+from edgevision.trainers.augment.batch import warped_pixels
 from edgevision.trainers.engine import import_tensorflow
 from edgevision.trainers.examples import Example, Examples
 
@@ -64,19 +66,19 @@ class Pipeline:
 
     def batch(self, places: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.uint8], Targets]:
         """Images and targets of the examples at ``places``, augmented as in that epoch."""
-        found = [self.example(int(place), epoch) for place in places]
-        return np.stack([example.pixels for example in found]), self._encode(found)
+        found, moves = zip(*(self._unmoved(int(place), epoch) for place in places))
+        return warped_pixels(found, moves), self._encode(found)
 
-    def example(self, place: int, epoch: int) -> Example:
-        """One example as it is seen in that epoch."""
+    def _unmoved(self, place: int, epoch: int) -> tuple[Example, Affine | None]:
+        """One example as it is seen in that epoch, but for its last move."""
         if not self._policy.operations:
-            return self._examples[place]
+            return self._examples[place], None
         random = self._random.at(self._seed, epoch, place)
 
         def draw() -> Example:
             return self._examples[int(random.integers(len(self._examples)))]
 
-        return self._policy(self._examples[place], random, draw)
+        return self._policy.unmoved(self._examples[place], random, draw)
 
 
 class _Random(threading.local):

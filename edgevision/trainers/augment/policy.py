@@ -8,6 +8,7 @@ import numpy as np
 
 from edgevision.runtime.errors import InputError
 from edgevision.trainers.augment.affine import Affine, warped
+from edgevision.trainers.augment.batch import is_pixels_alone
 from edgevision.trainers.augment.colors import Color, Gray
 from edgevision.trainers.augment.geometry import Crop, Flip, Rotate, Shear, Shift, VerticalFlip, Zoom
 from edgevision.trainers.augment.mixing import CutMix, Cutout, MixUp
@@ -50,10 +51,21 @@ class Policy:
             random: Decides all that is random.
             draw: Gives another example of the data, for operations that mix several.
         """
-        return _through(self.operations, example, random, draw)
+        example, pending = _through(self.operations, example, random, draw)
+        return example if pending is None else warped(example, pending)
+
+    def unmoved(self, example: Example, random: np.random.Generator, draw: Draw) -> tuple[Example, Affine | None]:
+        """The same example, and its last move, which is still to be done (``batch.warped_pixels``)."""
+        example, pending = _through(self.operations, example, random, draw)
+        if pending is None or is_pixels_alone(example):
+            return example, pending
+        return warped(example, pending), None
 
 
-def _through(operations: Sequence[Operation], example: Example, random: np.random.Generator, draw: Draw) -> Example:
+def _through(
+    operations: Sequence[Operation], example: Example, random: np.random.Generator, draw: Draw
+) -> tuple[Example, Affine | None]:
+    """The example, and the move that is still to be done."""
     pending: Affine | None = None
     for index, chooser in enumerate(operations):
         for operation in chooser.drawn(random):
@@ -66,12 +78,17 @@ def _through(operations: Sequence[Operation], example: Example, random: np.rando
                 example, pending = warped(example, pending), None
             partner = _partner(operations[:index], random, draw) if operation.mixes else draw
             example = operation(example, random, partner)
-    return example if pending is None else warped(example, pending)
+    return example, pending
 
 
 def _partner(before: Sequence[Operation], random: np.random.Generator, draw: Draw) -> Draw:
     plain = [operation for operation in before if not operation.mixes]
-    return lambda: _through(plain, draw(), random, draw)
+
+    def partner() -> Example:
+        example, pending = _through(plain, draw(), random, draw)
+        return example if pending is None else warped(example, pending)
+
+    return partner
 
 
 def _operation(text: str) -> Operation:
