@@ -53,17 +53,22 @@ DATA = {
 #: Families that learn from something else than their task's data, and settings other than a family's own.
 OTHER_DATA = {"cnn-mnist": "digits"}
 SETTINGS: dict[str, dict[str, Any]] = {
-    **{"attention-cnn": {"epochs": 20}, "vit-small": {"epochs": 8}, "cnn-224": {"epochs": 8, "input_size": (64, 64)}},
-    **{"resnet-8": {"epochs": 15}, "resnet-20": {"epochs": 8}, "resnet-quick": {"epochs": 12}},
-    **{"dcgan": DIGITS, "dcgan-conditional": {**DIGITS, "model": "dcgan-conditional"}},
+    **{"attention-cnn": {"epochs": 10}, "vit-small": {"epochs": 4}, "cnn-224": {"epochs": 4, "input_size": (64, 64)}},
+    **{"resnet-8": {"epochs": 8}, "resnet-20": {"epochs": 4}, "resnet-quick": {"epochs": 6}},
+    **{name: {**DIGITS, "model": name, "epochs": 6} for name in ("dcgan", "dcgan-conditional")},
     **{name: {**CELLS, "model": name} for name in ("fcos-mobilenet", "rcnn-light", "ssd-mobilenet")},
-    **{name: {**STREETS, "model": name, "epochs": 14} for name in ("deeplab-mobilenet", "fcn", "unet")},
+    **{name: {**STREETS, "model": name, "epochs": 8} for name in ("deeplab-mobilenet", "fcn", "unet")},
 }
-#: Those of keras.applications, by how their names begin: input side, epochs, images of a class (0 for all).
+#: Those of keras.applications, by how their names begin: input side, epochs, images of a class.
 APPLICATIONS: dict[str, tuple[int, int, int]] = {
-    **{"mobilenet": (32, 8, 0), "efficientnet": (32, 4, 0), "nasnet-mobile": (32, 3, 0), "densenet": (32, 3, 0)},
-    **{"resnet": (32, 5, 400), "inception-v3": (75, 5, 400), "inception-resnet": (75, 2, 400), "vgg": (32, 4, 400)},
-    **{"xception": (71, 2, 400), "convnext": (32, 2, 400), "nasnet-large": (32, 1, 400)},
+    **{"mobilenet": (32, 8, 400), "efficientnet": (32, 5, 400), "nasnet-mobile": (32, 3, 400), "vgg": (32, 3, 400)},
+    **{
+        "densenet": (32, 4, 400),
+        "resnet": (32, 3, 400),
+        "inception-v3": (75, 3, 400),
+        "inception-resnet": (75, 1, 400),
+    },
+    **{"xception": (71, 1, 400), "convnext": (32, 1, 400), "nasnet-large": (32, 1, 400)},
 }
 TOY = {"epochs": 1}
 #: Images of a class in toy data.
