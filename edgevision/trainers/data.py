@@ -2,11 +2,56 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from edgevision.datasets import Dataset, DataSource, open_dataset
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevision.datasets import BoxDataset, ClipDataset, Dataset, DataSource, MaskDataset, open_dataset
 from edgevision.datasets.splits import stratified
 from edgevision.runtime.errors import DatasetError
+
+Part = TypeVar("Part", Dataset, BoxDataset, MaskDataset, ClipDataset)
+Divisible = TypeVar("Divisible", Dataset, BoxDataset, MaskDataset)
+
+
+def held_out(
+    data: Any,
+    train: Part,
+    open_split: Callable[[Any, str], Part],
+    divide: Callable[[], tuple[Part, Part | None]],
+) -> tuple[Part, Part | None]:
+    """What is trained on, and what judges it: the val split where there is one, else what ``divide`` makes of train.
+
+    Args:
+        data: As it was handed in; of an open data set nothing else is opened.
+        train: What was opened of it.
+        open_split: Opens a split of the data by its name.
+        divide: Divides ``train``.
+    """
+    images = train if isinstance(train, Dataset) else train.images
+    if not isinstance(data, type(train)) and images.split != "val" and "val" in images.splits:
+        return train, open_split(data, "val")
+    return divide()
+
+
+def by_strata(
+    data: Divisible, strata: NDArray[np.int64], share: float, seed: int
+) -> tuple[Divisible, Divisible | None]:
+    """A share held out, None of no share, to which every stratum gives its part.
+
+    Args:
+        data: What is divided.
+        strata: The stratum of each image, int64 (images,).
+        share: Of the images, 0 <= share < 1.
+        seed: Chooses which.
+
+    Raises:
+        DatasetError: The share is not usable.
+    """
+    kept, held = stratified(strata, float(share), seed)
+    return data.subset(kept), data.subset(held) if len(held) else None
 
 
 def open_labelled(data: DataSource | Dataset, validation_split: float, seed: int) -> tuple[Dataset, Dataset | None]:
@@ -17,10 +62,7 @@ def open_labelled(data: DataSource | Dataset, validation_split: float, seed: int
     """
     train = data if isinstance(data, Dataset) else open_dataset(data, prefer="train")
     check_classes(train)
-    if not isinstance(data, Dataset) and train.split != "val" and "val" in train.splits:
-        return train, open_dataset(data, "val")
-    kept, held = stratified(train.targets, float(validation_split), seed)
-    return train.subset(kept), train.subset(held) if len(held) else None
+    return held_out(data, train, open_dataset, lambda: by_strata(train, train.targets, validation_split, seed))
 
 
 def check_classes(data: Dataset, unreadable: tuple[str, ...] = ()) -> None:

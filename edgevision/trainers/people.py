@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from edgevision.datasets import Dataset
 from edgevision.datasets.pairs import all_pairs
-from edgevision.datasets.splits import stratified
 from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.spec import Preprocessing
+from edgevision.trainers.data import by_strata
 from edgevision.trainers.examples import Progress
 from edgevision.trainers.images import LabelledImages
 
@@ -54,8 +54,7 @@ def divided(data: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | 
         chosen = np.random.RandomState(seed).permutation(people)[:count]
         is_held = np.isin(targets, chosen)
         return data.subset(np.flatnonzero(~is_held)), data.subset(np.flatnonzero(is_held))
-    kept, held = stratified(targets, share, seed)
-    return data.subset(kept), data.subset(held) if len(held) else None
+    return by_strata(data, targets, share, seed)
 
 
 def check_people(data: Dataset) -> None:

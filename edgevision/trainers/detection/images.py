@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets import BoxDataset, Boxes, open_boxes
-from edgevision.datasets.splits import rarest, stratified
+from edgevision.datasets.splits import rarest
 from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.preprocess import Geometry, geometry
 from edgevision.runtime.spec import Preprocessing
+from edgevision.trainers.data import by_strata, held_out
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
 from edgevision.trainers.images import Sizes, readable_pixels
 from edgevision.trainers.recipe import Recipe
@@ -78,13 +79,13 @@ def open_boxed(data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) 
         DatasetError: There are no boxes to learn from.
         ImageError: An image is damaged, and the recipe is strict.
     """
-    train = data if isinstance(data, BoxDataset) else open_boxes(data, prefer="train")
-    held: BoxDataset | None = None
-    if not isinstance(data, BoxDataset) and train.split != "val" and "val" in train.images.splits:
-        held = open_boxes(data, "val").aligned_to(train.labels)
-    else:
-        kept, rest = stratified(rarest(train.present()), recipe.validation_split, recipe.seed)
-        train, held = train.subset(kept), train.subset(rest) if len(rest) else None
+    opened = data if isinstance(data, BoxDataset) else open_boxes(data, prefer="train")
+    train, held = held_out(
+        data,
+        opened,
+        lambda path, split: open_boxes(path, split).aligned_to(opened.labels),
+        lambda: by_strata(opened, rarest(opened.present()), recipe.validation_split, recipe.seed),
+    )
     if not any((~truth.ignored).any() for truth in train.truths):
         raise DatasetError(f"the {train.split} split has no objects to learn", expected="images with boxes")
 

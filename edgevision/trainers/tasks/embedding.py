@@ -17,6 +17,7 @@ from edgevision.runtime.errors import EdgevisionError
 from edgevision.runtime.heads import Head
 from edgevision.runtime.heads.embedding import EmbeddingHead
 from edgevision.runtime.spec import Preprocessing
+from edgevision.trainers.data import held_out
 from edgevision.trainers.engine import import_keras
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
 from edgevision.trainers.families import Built
@@ -61,12 +62,10 @@ class Embedding(Task):
     @classmethod
     def open(cls, data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
         """See ``Task.open``; the train split, and the val split or a share of the people of train."""
-        train = data if isinstance(data, Dataset) else open_dataset(data, prefer="train")
-        held: Dataset | None = None
-        if not isinstance(data, Dataset) and train.split != "val" and "val" in train.splits:
-            held = open_dataset(data, "val")
-        else:
-            train, held = divided(train, recipe.validation_split, recipe.seed)
+        opened = data if isinstance(data, Dataset) else open_dataset(data, prefer="train")
+        train, held = held_out(
+            data, opened, open_dataset, lambda: divided(opened, recipe.validation_split, recipe.seed)
+        )
 
         def loaded(part: Dataset) -> People:
             found = People(part, p, progress, strict=recipe.strict)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from edgevision.benchmarks.metrics.segmentation import counts_of, mean_iou, pixel_table
 from edgevision.datasets import MaskDataset, open_masks
 from edgevision.datasets.masks import IGNORED
-from edgevision.datasets.splits import rarest, stratified
+from edgevision.datasets.splits import rarest
 from edgevision.runtime.errors import EdgevisionError
 from edgevision.runtime.manifest import Manifest
 from edgevision.runtime.spec import Preprocessing, TensorSpec
 from edgevision.runtime.tasks import task_of
+from edgevision.trainers.data import by_strata, held_out
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
 from edgevision.trainers.families import Built
 from edgevision.trainers.masks import MaskedImages, class_names
@@ -50,13 +51,14 @@ class Segmentation(Task):
     @classmethod
     def open(cls, data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
         """See ``Task.open``; the train split, and the val split or a share of train."""
-        train = data if isinstance(data, MaskDataset) else open_masks(data, prefer="train")
-        train = train.aligned_to(class_names(train))
-        held: MaskDataset | None = None
-        if not isinstance(data, MaskDataset) and train.split != "val" and "val" in train.images.splits:
-            held = open_masks(data, "val").aligned_to(train.labels)
-        else:
-            train, held = _divided(train, recipe)
+        opened = data if isinstance(data, MaskDataset) else open_masks(data, prefer="train")
+        known = opened.aligned_to(class_names(opened))
+        train, held = held_out(
+            data,
+            known,
+            lambda path, split: open_masks(path, split).aligned_to(known.labels),
+            lambda: by_strata(known, rarest(known.present()), recipe.validation_split, recipe.seed),
+        )
 
         def loaded(part: MaskDataset) -> MaskedImages:
             return MaskedImages(part, p, progress, strict=recipe.strict)
@@ -112,8 +114,3 @@ def balanced(counts: NDArray[np.int64], power: float) -> NDArray[np.float32]:
     weights = np.where(shares > 0, np.maximum(shares, 1e-12) ** -power, 0.0)
     found: NDArray[np.float32] = (weights / max(float((weights * shares).sum()), 1e-12)).astype(np.float32)
     return found
-
-
-def _divided(data: MaskDataset, recipe: Recipe) -> tuple[MaskDataset, MaskDataset | None]:
-    kept, held = stratified(rarest(data.present()), float(recipe.validation_split), recipe.seed)
-    return data.subset(kept), data.subset(held) if len(held) else None

@@ -15,6 +15,7 @@ from edgevision.runtime.errors import DatasetError, EdgevisionError, InputError
 from edgevision.runtime.heads.classes import SequenceHead
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.clips import ClipWindows, divided
+from edgevision.trainers.data import held_out
 from edgevision.trainers.engine import import_tensorflow
 from edgevision.trainers.examples import Progress, TrainingData
 from edgevision.trainers.losses import class_loss
@@ -51,10 +52,9 @@ class SequenceTask(Classification):
         if frames < 1 or stride < 1:
             got = f"frames {frames}, stride {stride}"
             raise InputError("the windows are not usable", expected="frames and stride of 1 or more", got=got)
-        if clips.split == "train" and "val" in clips.images.splits and not isinstance(data, ClipDataset):
-            train, held = clips, open_clips(data, "val")
-        else:
-            train, held = divided(clips, recipe.validation_split, frames, recipe.seed)  # type: ignore[assignment]
+        train, held = held_out(
+            data, clips, open_clips, lambda: divided(clips, recipe.validation_split, frames, recipe.seed)
+        )
         judging = None if held is None else ClipWindows(held.windows(frames), p, progress, strict=recipe.strict)
         return TrainingData(ClipWindows(train.windows(frames, stride), p, progress, strict=recipe.strict), judging)
 
