@@ -33,7 +33,8 @@ class ClipWindows(Examples):
         self, windows: WindowDataset, p: Preprocessing, progress: Progress = None, *, strict: bool = True
     ) -> None:
         used, places = np.unique(windows.rows, return_inverse=True)
-        self._frames, kept, self.unreadable = readable_pixels(windows.images.subset(used), p, progress, strict=strict)
+        images = windows.images.subset(used)
+        self._frames, kept, _, self.unreadable = readable_pixels(images, p, progress, strict=strict)
         order = np.full(len(used), -1, np.int64)
         order[kept] = np.arange(len(kept))
         rows = order[places.reshape(windows.rows.shape)]

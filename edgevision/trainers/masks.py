@@ -37,7 +37,7 @@ class MaskedImages(Examples):
     """
 
     def __init__(self, data: MaskDataset, p: Preprocessing, progress: Progress = None, *, strict: bool = True) -> None:
-        self.pixels, kept, self.unreadable = readable_pixels(data.images, p, progress, strict=strict)
+        self.pixels, kept, _, self.unreadable = readable_pixels(data.images, p, progress, strict=strict)
         self.data, self.labels = data.subset(kept), data.labels
         self.masks = np.stack([resized_mask(self.data.mask(index), p) for index in range(len(kept))])
 

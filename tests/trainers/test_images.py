@@ -9,7 +9,7 @@ from edgevision.datasets import Dataset, open_dataset
 from edgevision.runtime.errors import DatasetError, ImageError
 from edgevision.runtime.preprocess import resize
 from edgevision.runtime.spec import named_preprocessing
-from edgevision.trainers.images import LabelledImages, is_colored, load_pixels
+from edgevision.trainers.images import LabelledImages, is_colored, load_pixels, readable_pixels
 from edgevision.trainers.recipe import recipe_of
 from edgevision.trainers.tasks.classification import Classification
 
@@ -28,10 +28,10 @@ def folder(few: Dataset, tmp_path: Path) -> Path:
 
 
 def test_pixels_are_those_of_the_device(few: Dataset) -> None:
-    sizes: list[tuple[int, int]] = []
-    pixels = load_pixels(few, P, sizes=sizes)
+    pixels, _, sizes, _ = readable_pixels(few, P, strict=True)
     assert all((pixels[index] == resize(few[index].decode(), P)).all() for index in (0, 57, 199))
-    assert sizes == [(32, 32)] * 200 and is_colored(pixels)
+    assert sizes == ((32, 32),) * 200 and is_colored(pixels)
+    assert (load_pixels(few.subset(range(3)), P)[:] == pixels[:3]).all()
 
 
 def test_what_cannot_be_read_is_left_out_and_named(folder: Path) -> None:

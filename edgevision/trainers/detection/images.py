@@ -15,7 +15,7 @@ from edgevision.runtime.preprocess import Geometry, geometry
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.data import by_strata, held_out
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
-from edgevision.trainers.images import Sizes, readable_pixels
+from edgevision.trainers.images import readable_pixels
 from edgevision.trainers.recipe import Recipe
 
 #: Of a box that cropping cuts, the least share that has to be left for it to be learned.
@@ -41,10 +41,8 @@ class BoxedImages(Examples):
     """
 
     def __init__(self, data: BoxDataset, p: Preprocessing, progress: Progress = None, *, strict: bool = True) -> None:
-        sizes: Sizes = []
-        pixels, kept, self.unreadable = readable_pixels(data.images, p, progress, sizes, strict=strict)
-        self.data, self.pixels, self.labels = data.subset(kept), pixels, data.labels
-        self.sizes = tuple(sizes[place] for place in kept)
+        self.pixels, kept, self.sizes, self.unreadable = readable_pixels(data.images, p, progress, strict=strict)
+        self.data, self.labels = data.subset(kept), data.labels
         placed = [_placed(truth, geometry(size, p)) for truth, size in zip(self.truths, self.sizes)]
         self._boxes, self._class_ids = [boxes for boxes, _ in placed], [ids for _, ids in placed]
 

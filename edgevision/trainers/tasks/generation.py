@@ -18,7 +18,7 @@ from edgevision.runtime.tasks import task_of
 from edgevision.trainers.adversarial import AdversarialStep, generate
 from edgevision.trainers.data import open_labelled
 from edgevision.trainers.examples import Example, Examples, Progress, TrainingData
-from edgevision.trainers.images import LabelledImages, UnlabelledImages, is_colored
+from edgevision.trainers.images import Images, LabelledImages, is_colored
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.step import Step
@@ -71,7 +71,7 @@ class Generation(Task):
         images = data if isinstance(data, Dataset) else open_images(data)
         if not len(images):
             raise DatasetError(f"{data} holds no images", expected="images to imitate")
-        return TrainingData(UnlabelledImages(images, p, progress, strict=recipe.strict), None)
+        return TrainingData(Images(images, p, progress, strict=recipe.strict), None)
 
     def encode(self, examples: Sequence[Example]) -> Targets:
         """The classes, where the network takes them."""
