@@ -44,6 +44,11 @@ class Epoch:
     figures: dict[str, float]
     learning_rate: float = 0.0
 
+    @property
+    def held_out(self) -> dict[str, float]:
+        """The task's figures on the validation examples, by the task's names."""
+        return {name.removeprefix("val_"): value for name, value in self.figures.items() if name.startswith("val_")}
+
 
 @dataclass
 class History:
@@ -200,14 +205,8 @@ def _rank(task: Task, history: History, step: Step, validation: Examples | None)
     if validation is None:
         history.best = len(history.epochs)
         return
-    name, higher = task.chooses
-
-    def worth(number: int) -> tuple[float, float]:
-        figures = history.epochs[number - 1].figures
-        value = figures[f"val_{name}"] if np.isfinite(figures[f"val_{name}"]) else -math.inf
-        return value if higher else -value, -figures.get("val_loss", 0.0)
-
-    if not history.best or worth(len(history.epochs)) > worth(history.best):
+    found = task.worth(history.epochs[-1].held_out)
+    if not history.best or found > task.worth(history.epochs[history.best - 1].held_out):
         history.best, history.weights = len(history.epochs), step.model.get_weights()
 
 

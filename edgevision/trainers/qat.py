@@ -83,7 +83,7 @@ def train_quantized(path: Path, task: Task, data: TrainingData, epochs: int, pro
         if found is None:
             break
         figures.append(_judged(task, source, found, data.validation))
-        if data.validation is None or _is_better(task, figures[-1], figures[kept]):
+        if data.validation is None or task.worth(figures[-1]) > task.worth(figures[kept]):
             best, kept = found, number
     if kept:  # what calibration alone makes is ``convert``'s to make, for the processors it is asked for
         write_trained(path, source.graph, best)
@@ -149,8 +149,3 @@ def _predict(task: Task, source: SourceModel, quantized: Quantized) -> Predict:
         return dict(zip(names, found.values(), strict=True))
 
     return predict
-
-
-def _is_better(task: Task, found: Mapping[str, float], best: Mapping[str, float]) -> bool:
-    sign = 1 if task.higher else -1
-    return (sign * found[task.metric], -found.get("loss", 0.0)) > (sign * best[task.metric], -best.get("loss", 0.0))

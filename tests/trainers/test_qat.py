@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from edgevision.converters.convert import convert
-from edgevision.converters.metadata import read_metadata, write_entry
+from edgevision.converters.metadata import read_metadata, write_entry, write_metadata
 from edgevision.converters.source import load_source
 from edgevision.datasets import Dataset
 from edgevision.runtime.errors import InputError, ModelError
 from edgevision.trainers import qat
-from edgevision.trainers.train import train
+from edgevision.trainers.train import _metadata, train
+from tests.trainers import small
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,15 @@ def test_a_validation_split_decides_whether_it_is_kept(few: Dataset, tmp_path: P
     record = found["provenance"]["qat"]
     assert len(record["figures"]) == 2
     assert (load_source(tmp_path / "m.keras").trained is not None) == bool(record["kept"])
+
+
+def test_the_figure_that_the_recipe_names_decides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = iter(({"accuracy": 0.5, "loss": 2.0}, {"accuracy": 0.4, "loss": 1.0}))
+    monkeypatch.setattr(qat, "_judged", lambda *given: next(figures))
+    task, path = small.task(metric="loss"), tmp_path / "m.keras"
+    task.built.model.save(path)
+    write_metadata(path, _metadata(task, {}))
+    assert qat.train_quantized(path, task, small.data(tmp_path), 1).kept == 1
 
 
 def test_what_does_not_belong_to_the_model_is_refused(trained: Path, tmp_path: Path, few: Dataset) -> None:

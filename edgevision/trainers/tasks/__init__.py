@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from edgevision.runtime.errors import EdgevisionError
 from edgevision.trainers.names import check_name
 from edgevision.trainers.tasks.classification import Classification
 from edgevision.trainers.tasks.detection import Detection
@@ -35,9 +36,16 @@ def guessed_task(data: Any) -> type[Task]:
     """The task that the data looks as if it were for; warns where it could be for several."""
     if not isinstance(data, (str, Path)):
         return Classification
-    found = [task for task in TASKS.values() if task is not Classification and task.recognises(data)]
+    found = [task for task in TASKS.values() if _recognises(task, data)]
     if len(found) > 1:
         others = " or ".join(task.name for task in found[1:])
         message = f"{data} is taken for {found[0].name}, and could be for {others}: choose with --task"
         warnings.warn(message, stacklevel=2)
     return found[0] if found else Classification
+
+
+def _recognises(task: type[Task], data: str | Path) -> bool:
+    try:
+        return task.recognises(data)
+    except (EdgevisionError, OSError, ValueError):
+        return False

@@ -20,7 +20,7 @@ from edgevision.trainers.images import LabelledImages, is_colored
 from edgevision.trainers.losses import CLASS_LOSSES, class_loss
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
-from edgevision.trainers.tasks.task import Predict, Task
+from edgevision.trainers.tasks.task import Predict, Task, predicted
 
 if TYPE_CHECKING:
     from edgevision.trainers.report.sections import Section
@@ -34,11 +34,6 @@ class Classification(Task):
     name, default, metric = "classification", "cnn-cifar", "accuracy"
     figures: ClassVar[Mapping[str, bool]] = {"loss": False, "precision": True, "recall": True, "f1": True}
     losses = CLASS_LOSSES
-
-    @classmethod
-    def recognises(cls, data: str | Path) -> bool:
-        """What nothing else claims."""
-        return True
 
     @classmethod
     def open(cls, data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
@@ -79,11 +74,9 @@ class Classification(Task):
     def answers(self, predict: Predict, examples: Examples) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Probabilities (examples, classes), 0..1, and the right classes (examples,)."""
         shares, truth = [], []
-        for start in range(0, len(examples), _BATCH):
-            found = [examples[index] for index in range(start, min(start + _BATCH, len(examples)))]
-            (outputs,) = predict(np.stack([example.pixels for example in found])).values()
-            truth.append(self.encode(found)["label"].argmax(axis=1))
-            shares.append(self.shares(outputs))
+        for batch, outputs in predicted(predict, examples, _BATCH):
+            truth.append(self.encode(batch)["label"].argmax(axis=1))
+            shares.append(self.shares(*outputs.values()))
         return np.concatenate(shares), np.concatenate(truth)
 
     def sections(self, predict: Predict, data: TrainingData, pictures: bool) -> tuple[Section, ...]:

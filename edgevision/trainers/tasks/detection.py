@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,7 +12,6 @@ import numpy as np
 from edgevision.benchmarks.judges.detection import LEAST_SCORE, BoxFigures
 from edgevision.benchmarks.metrics.detection import Found, match
 from edgevision.datasets import open_boxes
-from edgevision.runtime.errors import EdgevisionError
 from edgevision.runtime.heads import Head, with_thresholds
 from edgevision.runtime.heads.detection import FcosHead, SsdHead
 from edgevision.runtime.manifest import Manifest
@@ -28,7 +27,7 @@ from edgevision.trainers.families.detection.rcnn import TwoStages
 from edgevision.trainers.names import check_name
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
-from edgevision.trainers.tasks.task import Predict, Task
+from edgevision.trainers.tasks.task import Predict, Task, predicted
 
 _BATCH = 16
 #: Overlaps that a box is dropped at, to choose from on validation images.
@@ -52,10 +51,7 @@ class Detection(Task):
     @classmethod
     def recognises(cls, data: str | Path) -> bool:
         """Images with COCO or VOC boxes."""
-        try:
-            return len(open_boxes(data, prefer="train")) > 0
-        except (EdgevisionError, OSError):
-            return False
+        return len(open_boxes(data, prefer="train")) > 0
 
     @classmethod
     def open(cls, data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
@@ -110,12 +106,13 @@ class Detection(Task):
         """What is found on validation images with each of the heads."""
         assert isinstance(examples, BoxedImages), "opened by this task"
         found: list[list[Found]] = [[] for _ in heads]
-        for start, outputs in _answers(predict, examples):
+        sizes = iter(examples.sizes)
+        for batch, outputs in predicted(predict, examples, _BATCH):
             tasks = [self._decoder(head, outputs) for head in heads]
-            for row in range(len(next(iter(outputs.values())))):
+            for row, size in zip(range(len(batch)), sizes):
                 one = {name: values[row : row + 1] for name, values in outputs.items()}
                 for task, seen in zip(tasks, found):
-                    result: Any = task.decode(one, examples.sizes[start + row])
+                    result: Any = task.decode(one, size)
                     seen.append(Found(result.boxes, result.scores, result.class_ids))
         classes, images = len(self.labels), len(examples)
         matches = (match(examples.truths, seen, classes) for seen in found)
@@ -125,11 +122,6 @@ class Detection(Task):
         specs = [TensorSpec(name, (1, *values.shape[1:]), "float32") for name, values in outputs.items()]
         wide = with_thresholds(head, LEAST_SCORE, None)
         return task_of(Manifest(self.name, self.labels, None, self.p, head=wide), specs)
-
-
-def _answers(predict: Predict, examples: BoxedImages) -> Iterator[tuple[int, dict[str, Any]]]:
-    for start in range(0, len(examples), _BATCH):
-        yield start, predict(examples.pixels[start : start + _BATCH])
 
 
 def _best_threshold(found: BoxFigures) -> float:

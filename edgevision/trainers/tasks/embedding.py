@@ -13,7 +13,6 @@ from edgevision.benchmarks.metrics.verification import Roc, accuracies, equal_er
 from edgevision.datasets import Dataset, open_dataset
 from edgevision.datasets.folders import is_tree
 from edgevision.datasets.tree import open_tree
-from edgevision.runtime.errors import EdgevisionError
 from edgevision.runtime.heads import Head
 from edgevision.runtime.heads.embedding import EmbeddingHead
 from edgevision.runtime.spec import Preprocessing
@@ -25,7 +24,7 @@ from edgevision.trainers.margin_losses import MARGIN_LOSSES, arcface, triplet
 from edgevision.trainers.people import People, check_people, divided
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
-from edgevision.trainers.tasks.task import Predict, Task
+from edgevision.trainers.tasks.task import Predict, Task, predicted
 
 if TYPE_CHECKING:
     from edgevision.trainers.report.sections import Section
@@ -53,10 +52,7 @@ class Embedding(Task):
     @classmethod
     def recognises(cls, data: str | Path) -> bool:
         """A list of pairs beside the images."""
-        try:
-            names = open_tree(data).named(".csv", ".txt") if is_tree(Path(data)) else []
-        except (EdgevisionError, OSError):
-            return False
+        names = open_tree(data).named(".csv", ".txt") if is_tree(Path(data)) else []
         return any(parts[-1].lower().startswith("pairs") for parts in names)
 
     @classmethod
@@ -131,9 +127,9 @@ class Embedding(Task):
     def _cosines(self, predict: Predict, examples: People) -> Any:
         """float64 (pairs,)."""
         parts = []
-        for start in range(0, len(examples), _BATCH):
-            (found,) = predict(examples.pixels[start : start + _BATCH]).values()
-            parts.append(found.reshape(len(found), -1).astype(np.float64))
+        for batch, outputs in predicted(predict, examples, _BATCH):
+            (found,) = outputs.values()
+            parts.append(found.reshape(len(batch), -1).astype(np.float64))
         vectors = np.concatenate(parts)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         first, second = examples.pairs.T

@@ -38,15 +38,13 @@ _CONDITIONAL = "dcgan-conditional"
 
 
 class Generation(Task):
-    """See ``Task``. There is no measure to choose an epoch by: the last one's weights are kept."""
+    """See ``Task``. There is no measure to choose an epoch by: the last one's weights are kept.
+
+    No data is recognised: images to imitate look like any others.
+    """
 
     name, default, metric = "generation", "dcgan", "loss"
     defaults = {"preprocess": "tf", "validation_split": 0.0}  # noqa: RUF012
-
-    @classmethod
-    def recognises(cls, data: str | Path) -> bool:
-        """Never: images to imitate look like any others."""
-        return False
 
     @classmethod
     def channels(cls, data: Any) -> int:

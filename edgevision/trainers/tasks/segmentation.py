@@ -13,7 +13,6 @@ from edgevision.benchmarks.metrics.segmentation import counts_of, mean_iou, pixe
 from edgevision.datasets import MaskDataset, open_masks
 from edgevision.datasets.masks import IGNORED
 from edgevision.datasets.splits import rarest
-from edgevision.runtime.errors import EdgevisionError
 from edgevision.runtime.manifest import Manifest
 from edgevision.runtime.spec import Preprocessing, TensorSpec
 from edgevision.runtime.tasks import task_of
@@ -24,7 +23,7 @@ from edgevision.trainers.masks import MaskedImages, class_names
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.pixel_losses import PIXEL_LOSSES, pixel_loss
 from edgevision.trainers.recipe import Recipe
-from edgevision.trainers.tasks.task import Predict, Task
+from edgevision.trainers.tasks.task import Predict, Task, predicted
 
 _BATCH = 16
 
@@ -43,10 +42,7 @@ class Segmentation(Task):
     @classmethod
     def recognises(cls, data: str | Path) -> bool:
         """Images with masks beside them."""
-        try:
-            return len(open_masks(data, prefer="train")) > 0
-        except (EdgevisionError, OSError):
-            return False
+        return len(open_masks(data, prefer="train")) > 0
 
     @classmethod
     def open(cls, data: Any, recipe: Recipe, p: Preprocessing, progress: Progress) -> TrainingData:
@@ -84,10 +80,8 @@ class Segmentation(Task):
         """Mean intersection over union and share of right pixels, 0..1, decoded as on the device."""
         classes = len(self.labels)
         table = np.zeros((classes + 1, classes + 1), np.int64)
-        for start in range(0, len(examples), _BATCH):
-            found = [examples[index] for index in range(start, min(start + _BATCH, len(examples)))]
-            outputs = predict(np.stack([example.pixels for example in found]))
-            for example, classes_found in zip(found, self._decoded(outputs)):
+        for batch, outputs in predicted(predict, examples, _BATCH):
+            for example, classes_found in zip(batch, self._decoded(outputs)):
                 assert example.mask is not None, "as opened"
                 table += pixel_table(example.mask, classes_found, classes, IGNORED)
         counts = counts_of(table)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets import ClipDataset, open_clips
-from edgevision.runtime.errors import DatasetError, EdgevisionError, InputError
+from edgevision.runtime.errors import DatasetError, InputError
 from edgevision.runtime.heads.classes import SequenceHead
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.clips import ClipWindows, divided
@@ -32,10 +32,7 @@ class SequenceTask(Classification):
     @classmethod
     def recognises(cls, data: str | Path) -> bool:
         """Folders CLASS/CLIP of frames whose names differ in their numbers alone."""
-        try:
-            clips = open_clips(data, prefer="train")
-        except (EdgevisionError, OSError, ValueError):
-            return False
+        clips = open_clips(data, prefer="train")
         return bool(clips.clips) and all(_is_clip(clips, name, indices) for name, indices in clips.clips)
 
     @classmethod

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +26,15 @@ if TYPE_CHECKING:
 
 #: From uint8 images (n, H, W, C) to the network's outputs by name, n first.
 Predict = Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]
+
+
+def predicted(
+    predict: Predict, examples: Examples, size: int
+) -> Iterator[tuple[list[Example], dict[str, NDArray[Any]]]]:
+    """All examples in their order, ``size`` at a time, each batch with what the network makes of it."""
+    for start in range(0, len(examples), size):
+        batch = [examples[index] for index in range(start, min(start + size, len(examples)))]
+        yield batch, predict(np.stack([example.pixels for example in batch]))
 
 
 class Task(ABC):
@@ -61,10 +71,20 @@ class Task(ABC):
         name = self.recipe.metric or self.metric
         return name, self.higher if name == self.metric else self.figures[name]
 
+    def worth(self, figures: Mapping[str, float]) -> tuple[float, float]:
+        """What figures of ``judge`` are worth, for comparison: by the one that chooses, of equals by the loss."""
+        name, higher = self.chooses
+        value = figures[name] if higher else -figures[name]
+        return value if math.isfinite(value) else -math.inf, -figures.get("loss", 0.0)
+
     @classmethod
-    @abstractmethod
     def recognises(cls, data: str | Path) -> bool:
-        """Whether the data looks as if it were for this task; never raises."""
+        """Whether the data looks as if it were for this task; here never.
+
+        Raises:
+            EdgevisionError, OSError, ValueError: It cannot be opened as such data.
+        """
+        return False
 
     @classmethod
     @abstractmethod
