@@ -7,7 +7,7 @@ calibration on training images has set. The result is stored in the float model'
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edgevision.converters.calibration import split
 from edgevision.converters.quantize.build import answer
 from edgevision.converters.quantize.correct import images_to_correct
+from edgevision.converters.quantize.finetune import first_rate
 from edgevision.converters.quantize.observe import Batch, batch_size
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.quantize.trainable import Trainable
@@ -28,11 +29,8 @@ from edgevision.trainers.augment import Policy
 from edgevision.trainers.engine import import_keras, import_tensorflow
 from edgevision.trainers.examples import Examples, Progress, TrainingData
 from edgevision.trainers.pipeline import Pipeline
+from edgevision.trainers.step import one_graph
 from edgevision.trainers.tasks.task import Predict, Task
-
-#: Adam's learning rate at the first step, in the units of ``trainable``: per distance from float (nats, or share of the
-#: signal), and the largest; see ``converters.quantize.finetune``.
-_RATE_PER_DISTANCE, _LARGEST_RATE = 0.06, 1e-3
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def train_quantized(path: Path, task: Task, data: TrainingData, epochs: int, pro
     best, kept = _calibrated(source, data.train), 0
     student = Trainable(best.graph, best.ranges, list(source.graph.outputs.values()))
     pipeline = Pipeline(data.train, Policy(recipe.augment), task.encode, recipe.batch_size, recipe.seed)
-    step = _step(task, source, student, _rate(best), epochs * len(pipeline))
+    step = _step(task, student, first_rate(best.errors[best.recipe]), epochs * len(pipeline))
     figures = [_judged(task, source, best, data.validation)]
     for number in range(1, epochs + 1):
         # Other numbers than the float model's epochs: other orders, other augmentation.
@@ -108,19 +106,13 @@ def _calibrated(source: SourceModel, examples: Examples) -> Quantized:
     return quantize(source.graph, source.scores, batches(ranges), correction, batches(choice), "vnni")
 
 
-def _rate(start: Quantized) -> float:
-    return min(_LARGEST_RATE, _RATE_PER_DISTANCE * start.errors[start.recipe])
-
-
-def _step(
-    task: Task, source: SourceModel, student: Trainable, rate: float, steps: int
-) -> Callable[[Any, Mapping[str, Any]], None]:
+def _step(task: Task, student: Trainable, rate: float, steps: int) -> Callable[[Any, Any], None]:
+    """What trains on images, uint8 (batch, H, W, C), and on what the task's ``encode`` made of them."""
     keras, tf = import_keras(), import_tensorflow()
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps), global_clipnorm=1.0)
     optimizer.build(student.variables)
     names = task.built.model.output_names
 
-    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def step(images: Any, targets: Any) -> None:
         with tf.GradientTape() as tape:
             outputs = dict(zip(names, student(tf.cast(images, tf.float32)), strict=True))
@@ -129,7 +121,7 @@ def _step(
         pairs = [(each, variable) for each, variable in zip(gradients, student.variables) if each is not None]
         optimizer.apply_gradients(pairs)
 
-    return lambda images, targets: step(images, dict(targets))
+    return one_graph(step)
 
 
 def _rounded(student: Trainable, start: Quantized) -> Quantized | None:

@@ -21,7 +21,9 @@ def trained(few: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network with an int8 model beside it: without validation examples the last pass is kept."""
     path = tmp_path_factory.mktemp("qat") / "m.keras"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(qat, "_rate", lambda start: 1e-2)  # far more than is good, so that it cannot be overlooked
+        patch.setattr(
+            qat, "first_rate", lambda distance: 1e-2
+        )  # far more than is good, so that it cannot be overlooked
         train(few, path, epochs=1, batch_size=20, qat=2, validation_split=0.0)
     return path
 

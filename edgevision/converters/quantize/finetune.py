@@ -104,7 +104,7 @@ def finetune(
     judge = _Judge(graph, scores, held_out)
     best, found, kept = quantized, [judge(quantized)], 0
     student = Trainable(quantized.graph, quantized.ranges, scored(graph, scores))
-    rate = min(_LARGEST_RATE, _RATE_PER_NAT * found[0]) if learning_rate is None else learning_rate
+    rate = first_rate(found[0]) if learning_rate is None else learning_rate
     step = _step(graph, student, scores, rate, epochs * -(-len(training) // batch_size))
     for epoch in range(1, epochs + 1):
         tell(epoch, found[kept])
@@ -124,6 +124,15 @@ def finetune(
     if kept:
         best = _with_logits(best, scores, held_out)
     return best, Finetuning(len(found) - 1, kept, tuple(found))
+
+
+def first_rate(distance: float) -> float:
+    """Adam's learning rate at the first step, in the units of ``trainable``.
+
+    Args:
+        distance: From float, of what is to be trained: nats, or a share of the signal.
+    """
+    return min(_LARGEST_RATE, _RATE_PER_NAT * distance)
 
 
 def _with_logits(quantized: Quantized, scores: Scores | None, held_out: Batches) -> Quantized:
