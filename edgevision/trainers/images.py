@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgevision.datasets import Dataset
 from edgevision.runtime.preprocess import resize
-from edgevision.runtime.spec import Preprocessing
+from edgevision.runtime.spec import ColorOrder, Preprocessing
 from edgevision.trainers.cache import PixelCache
 from edgevision.trainers.examples import Example, Examples, Progress
 
@@ -133,3 +133,10 @@ def readable_pixels(data: Dataset, p: Preprocessing, progress: Progress = None, 
 def is_colored(pixels: PixelCache | NDArray[np.uint8]) -> bool:
     """Whether any pixel is not grey."""
     return pixels.shape[-1] == 3 and any(bool((image[..., :1] != image[..., 1:]).any()) for image in pixels)
+
+
+def rgb(pixels: NDArray[np.uint8], color: ColorOrder) -> NDArray[np.uint8]:
+    """Pixels of an example (..., channels) in a preprocessing's colour order as RGB, (..., 3)."""
+    if pixels.shape[-1] == 1:
+        return np.repeat(pixels, 3, axis=-1)
+    return np.ascontiguousarray(pixels[..., ::-1]) if color == "bgr" else pixels

@@ -133,15 +133,6 @@ class Recipe:
         if len(self.input_size) != 2 or min(self.input_size) < 1:
             raise InputError("input_size is not usable", expected="(height, width)", got=str(self.input_size))
 
-    def to_toml(self) -> str:
-        """The recipe as a file that ``read_recipe`` reads."""
-        plain = to_plain(self)
-        options = plain.pop("options")
-        # JSON's strings, numbers, booleans and lists are TOML's as well.
-        lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
-        lines += ["", "[options]", *(f"{name} = {json.dumps(value)}" for name, value in options.items())]
-        return "\n".join(lines if options else lines[:-2]) + "\n"
-
 
 FIELDS = tuple(item.name for item in dataclasses.fields(Recipe))
 

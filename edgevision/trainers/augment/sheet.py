@@ -14,6 +14,7 @@ from edgevision.runtime.files import replaced
 from edgevision.runtime.spec import ColorOrder
 from edgevision.trainers.augment.policy import Policy
 from edgevision.trainers.examples import Example, Examples
+from edgevision.trainers.images import rgb
 
 #: Pictures are enlarged by whole factors to at least so many pixels a side.
 _LEAST_SIDE = 160
@@ -71,7 +72,7 @@ def augmentation_sheet(
 
 def _cell(example: Example, labels: tuple[str, ...], color: ColorOrder) -> Image.Image:
     pixels = example.pixels if example.pixels.ndim == 3 else example.pixels[0]
-    pixels = np.broadcast_to(pixels[..., ::-1] if color == "bgr" else pixels, (*pixels.shape[:2], 3))
+    pixels = rgb(pixels, color)
     factor = -(-_LEAST_SIDE // max(pixels.shape[:2]))
     if example.mask is not None:
         pixels = np.where((example.mask == IGNORED)[..., None], pixels // 4, pixels)

@@ -18,6 +18,7 @@ from edgevision.runtime.spec import TensorSpec
 from edgevision.runtime.tasks import task_of
 from edgevision.trainers.engine import import_tensorflow
 from edgevision.trainers.examples import Example, Examples
+from edgevision.trainers.images import rgb
 from edgevision.trainers.report.sections import Gallery, Item, Line, Picture, Section, picture
 
 if TYPE_CHECKING:
@@ -120,13 +121,6 @@ def _truth(task: Task, example: Example, image: NDArray[np.uint8]) -> NDArray[np
     ids = np.zeros(0, np.int64) if example.class_ids is None else example.class_ids.astype(np.int64)
     size = (image.shape[0], image.shape[1])
     return np.asarray(Detections(boxes, np.ones(len(boxes), np.float32), ids, task.labels, size).draw(image))
-
-
-def rgb(pixels: NDArray[np.uint8], color: str) -> NDArray[np.uint8]:
-    """Pixels of an example (..., channels) in a preprocessing's colour order as RGB, (..., 3)."""
-    if color == "gray":
-        return np.repeat(pixels, 3, axis=-1)
-    return np.ascontiguousarray(pixels[..., ::-1]) if color == "bgr" else pixels
 
 
 def beside(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:

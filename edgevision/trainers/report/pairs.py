@@ -6,13 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.benchmarks.report import words
+from edgevision.runtime.spec import ColorOrder
+from edgevision.trainers.images import rgb
 from edgevision.trainers.people import People
-from edgevision.trainers.report.gallery import SHOWN, beside, rgb
+from edgevision.trainers.report.gallery import SHOWN, beside
 from edgevision.trainers.report.sections import Gallery, Item, Line, Section, picture
 
 
 def worst_pairs(
-    cosines: NDArray[np.float64], threshold: float, people: People, color: str, pictures: bool
+    cosines: NDArray[np.float64], threshold: float, people: People, color: ColorOrder, pictures: bool
 ) -> tuple[Section, ...]:
     """The pairs whose cosines lie farthest on the wrong side of the threshold; without any the nearest to it.
 
@@ -30,7 +32,7 @@ def worst_pairs(
     return (Gallery("What it gets wrong", lead + ("" if pictures else " Images were left out."), items),)
 
 
-def _item(place: int, cosine: float, threshold: float, people: People, color: str, pictures: bool) -> Item:
+def _item(place: int, cosine: float, threshold: float, people: People, color: ColorOrder, pictures: bool) -> Item:
     same = bool(people.same[place])
     truth = Line("shows", "the same" if same else "different ones")
     answer = Line("cosine", f"{cosine:.3f}", (cosine >= threshold) == same)

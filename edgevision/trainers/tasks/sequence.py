@@ -56,11 +56,6 @@ class SequenceTask(Classification):
         return TrainingData(ClipWindows(train.windows(frames, stride), p, progress, strict=recipe.strict), judging)
 
     @classmethod
-    def settle(cls, recipe: Recipe, data: TrainingData, asked: Mapping[str, Any]) -> Recipe:
-        """The recipe as it is."""
-        return recipe
-
-    @classmethod
     def shape(cls, recipe: Recipe, p: Preprocessing) -> tuple[int, ...]:
         """(frames, height, width, channels)."""
         return (recipe.options["frames"], p.height, p.width, p.channels)

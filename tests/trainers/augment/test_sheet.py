@@ -46,5 +46,6 @@ def test_colors_come_in_the_right_order(tmp_path: Path) -> None:
     augmentation_sheet(Few(blue), Policy(()), tmp_path / "s.png", columns=1, color="bgr")
     assert np.asarray(Image.open(tmp_path / "s.png"))[50, 50].tolist() == [10, 20, 250]
     gray = Example(np.full((80, 80, 1), 90, np.uint8))
-    augmentation_sheet(Few(gray), Policy(()), tmp_path / "s.png", columns=1, color="gray")
-    assert np.asarray(Image.open(tmp_path / "s.png"))[50, 50].tolist() == [90, 90, 90]
+    for color in ("gray", "rgb"):
+        augmentation_sheet(Few(gray), Policy(()), tmp_path / "s.png", columns=1, color=color)
+        assert np.asarray(Image.open(tmp_path / "s.png"))[50, 50].tolist() == [90, 90, 90]
