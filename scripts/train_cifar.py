@@ -20,7 +20,7 @@ from edgevision.datasets import Dataset, open_dataset
 from edgevision.datasets.splits import stratified
 from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import named_preprocessing
-from edgevision.trainers.fit import Epoch
+from edgevision.trainers.history import Epoch
 from edgevision.trainers.images import load_pixels
 from edgevision.trainers.train import train
 

@@ -28,7 +28,8 @@ from edgevision.runtime.preprocess import normalize
 from edgevision.runtime.spec import Preprocessing, named_preprocessing
 from edgevision.trainers.examples import TrainingData
 from edgevision.trainers.families import Built
-from edgevision.trainers.fit import Epoch, fit
+from edgevision.trainers.fit import fit
+from edgevision.trainers.history import Epoch
 from edgevision.trainers.images import LabelledImages
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.tasks.classification import Classification

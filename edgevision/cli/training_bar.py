@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edgevision.cli.console import Progress
 
 if TYPE_CHECKING:
-    from edgevision.trainers.fit import Epoch, Live
+    from edgevision.trainers.history import Epoch, Live
 
 
 class TrainingBar:

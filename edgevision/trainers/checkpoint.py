@@ -10,14 +10,12 @@ import time
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from edgevision.runtime.errors import InputError, ModelError
-
-if TYPE_CHECKING:
-    from edgevision.trainers.fit import History
+from edgevision.trainers.history import Epoch, History
 
 #: A state is written when so many times the seconds that the last one took have passed: 2 % of a training at most.
 APART = 50.0
@@ -92,8 +90,6 @@ class Checkpoint:
             InputError: The state is of another training: another recipe, other data, other versions.
             ModelError: It is damaged.
         """
-        from edgevision.trainers.fit import Epoch, History
-
         if not (self.folder / _FILE).is_file():
             return None
         try:

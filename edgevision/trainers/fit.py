@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,78 +17,12 @@ from edgevision.runtime.errors import ModelError
 from edgevision.trainers.augment import Policy
 from edgevision.trainers.average import Average
 from edgevision.trainers.checkpoint import Checkpoint
-from edgevision.trainers.examples import Examples, Progress, TrainingData
+from edgevision.trainers.examples import Progress, TrainingData
+from edgevision.trainers.history import Epoch, History, Live, OnEpoch, OnStep
 from edgevision.trainers.optimizers import make_optimizer
 from edgevision.trainers.pipeline import Pipeline
-from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.sparsity import Sparsifier
-from edgevision.trainers.step import Step
 from edgevision.trainers.tasks.task import Task
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass over the data.
-
-    Attributes:
-        number: From 1.
-        seconds: Including validation.
-        figures: Means over the augmented training examples as they were trained on, and, as "val_...", the task's
-            figures on the validation examples.
-        learning_rate: In the middle of it.
-    """
-
-    number: int
-    seconds: float
-    figures: dict[str, float]
-    learning_rate: float = 0.0
-
-    @property
-    def held_out(self) -> dict[str, float]:
-        """The task's figures on the validation examples, by the task's names."""
-        return {name.removeprefix("val_"): value for name, value in self.figures.items() if name.startswith("val_")}
-
-
-@dataclass
-class History:
-    """What a training has come to; a checkpoint holds it.
-
-    Attributes:
-        epochs: Every epoch so far.
-        best: Number of the epoch whose weights are kept: of the best validation figure, without validation the last.
-        weights: Of that epoch, in the order of ``model.get_weights()``; empty without validation.
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    best: int = 0
-    weights: list[NDArray[Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Live:
-    """A training as it stands after a step, to be shown.
-
-    Attributes:
-        recipe: What is done.
-        images: How many examples are trained on.
-        val_images: How many are held out.
-        epoch: Number of the epoch, from 1.
-        done: Steps done, those of earlier epochs too.
-        total: Steps of all epochs.
-        figures: Means over the epoch so far.
-    """
-
-    recipe: Recipe
-    images: int
-    val_images: int
-    epoch: int
-    done: int
-    total: int
-    figures: Mapping[str, float]
-
-
-OnEpoch = Callable[[Epoch], None] | None
-OnStep = Callable[[Live], None] | None
 
 
 def fit(
@@ -122,92 +55,113 @@ def fit(
     """
     recipe = task.recipe
     task.prepare(data)
-    pipeline = Pipeline(data.train, Policy(recipe.augment), task.encode, recipe.batch_size, recipe.seed)
-    step = task.step(make_optimizer(recipe, len(pipeline) * recipe.epochs))
-    average = Average(step.model, recipe.ema) if recipe.ema else None
-    variables = [*step.variables, *(average.variables if average else ())]
-    sparsifier = Sparsifier(step.model, recipe.sparsity, len(pipeline) * recipe.epochs) if recipe.sparsity else None
-    history = History()
-    if checkpoint is not None:
-        history = checkpoint.restore(variables) or history
-
-    def watch(number: int, done: int, figures: Mapping[str, float]) -> None:
-        if sparsifier is not None:
-            sparsifier(done)
-        if average is not None:
-            average.update()
-        if progress is not None:
-            progress("train", done, recipe.epochs * len(pipeline))
-        if on_step is not None:
-            held = 0 if data.validation is None else len(data.validation)
-            on_step(Live(recipe, len(data.train), held, number, done, recipe.epochs * len(pipeline), figures))
-
+    training = _Training(task, data, progress, on_step)
+    history = None if checkpoint is None else checkpoint.restore(training.variables)
+    history = history or History()
     while len(history.epochs) < recipe.epochs and not _is_over(history, recipe.patience):
-        number, start = len(history.epochs) + 1, time.perf_counter_ns()
-        if recipe.freeze:
-            step.hold(task.built.given if number <= recipe.freeze else ())
-        figures, rate = _one_pass(step, pipeline, number, watch)
-        with average.in_place() if average else nullcontext():
-            _judge(task, step, data.validation, figures)
-            history.epochs.append(Epoch(number, (time.perf_counter_ns() - start) / 1e9, figures, rate))
-            if sparsifier is not None and not sparsifier.is_done:
-                history.best = 0  # what is not sparse enough yet is no candidate
-            _rank(task, history, step, data.validation)
-        _show(task.picture(step) if samples is not None else None, samples, number)
+        training.add_epoch(history)
+        number = len(history.epochs)
+        if samples is not None:
+            _show(task.picture(training.step), samples, number)
         if checkpoint is not None:
-            checkpoint.save(variables, history, number == recipe.epochs)
+            checkpoint.save(training.variables, history, number == recipe.epochs)
         if on_epoch is not None:
             on_epoch(history.epochs[-1])
-    if recipe.freeze:
-        step.hold(())
-    if history.weights:
-        step.model.set_weights(history.weights)
-    elif average is not None:
-        average.apply()
-    task.finish(step.predict, data)
+    training.finish(history)
+    task.finish(training.step.predict, data)
     return history
 
 
-def _one_pass(
-    step: Step, pipeline: Pipeline, number: int, watch: Callable[[int, int, Mapping[str, float]], None]
-) -> tuple[dict[str, float], float]:
-    """Means over the epoch, and the learning rate in its middle."""
-    sums: dict[str, float] = {}
-    seen, rate, before = 0, 0.0, (number - 1) * len(pipeline)
-    for index, (images, targets) in enumerate(pipeline.epoch(number)):
-        if index == len(pipeline) // 2:
-            rate = step.learning_rate
-        figures = step(images, targets)
-        if not math.isfinite(figures["loss"]):
-            cure = "choose a smaller learning_rate, or set gradient_clip to 1"
-            raise ModelError(f"the loss in epoch {number} is no number any more", got=str(figures["loss"]), cure=cure)
-        count = int(images.shape[0])
-        seen += count
-        for name, value in figures.items():
-            sums[name] = sums.get(name, 0.0) + value * count
-        watch(number, before + index + 1, {name: value / seen for name, value in sums.items()})
-    return {name: value / seen for name, value in sums.items()}, rate
+class _Training:
+    """A network with all that its steps go along with."""
+
+    def __init__(self, task: Task, data: TrainingData, progress: Progress, on_step: OnStep) -> None:
+        self._task, self._recipe, self._data = task, task.recipe, data
+        self._progress, self._on_step = progress, on_step
+        recipe = task.recipe
+        self._pipeline = Pipeline(data.train, Policy(recipe.augment), task.encode, recipe.batch_size, recipe.seed)
+        self._total = len(self._pipeline) * recipe.epochs
+        self.step = task.step(make_optimizer(recipe, self._total))
+        self._average = Average(self.step.model, recipe.ema) if recipe.ema else None
+        self._sparsifier = Sparsifier(self.step.model, recipe.sparsity, self._total) if recipe.sparsity else None
+
+    @property
+    def variables(self) -> list[Any]:
+        """What a checkpoint has to hold."""
+        return [*self.step.variables, *(self._average.variables if self._average else ())]
+
+    def add_epoch(self, history: History) -> None:
+        """Trains for one more, judges it and keeps its weights if it is the best."""
+        number, start = len(history.epochs) + 1, time.perf_counter_ns()
+        if self._recipe.freeze:
+            self.step.hold(self._task.built.given if number <= self._recipe.freeze else ())
+        figures, rate = self._one_pass(number)
+        with self._average.in_place() if self._average else nullcontext():
+            figures |= self._judged()
+            history.epochs.append(Epoch(number, (time.perf_counter_ns() - start) / 1e9, figures, rate))
+            if self._sparsifier is not None and not self._sparsifier.is_done:
+                history.best = 0  # what is not sparse enough yet is no candidate
+            self._rank(history)
+
+    def finish(self, history: History) -> None:
+        """Leaves the network with the weights that are kept."""
+        if self._recipe.freeze:
+            self.step.hold(())
+        if history.weights:
+            self.step.model.set_weights(history.weights)
+        elif self._average is not None:
+            self._average.apply()
+
+    def _one_pass(self, number: int) -> tuple[dict[str, float], float]:
+        """Means over the epoch, and the learning rate in its middle."""
+        sums, means = dict[str, float](), dict[str, float]()
+        seen, rate, count = 0, 0.0, len(self._pipeline)
+        for index, (images, targets) in enumerate(self._pipeline.epoch(number)):
+            if index == count // 2:
+                rate = self.step.learning_rate
+            figures = self.step(images, targets)
+            if not math.isfinite(figures["loss"]):
+                problem = f"the loss in epoch {number} is no number any more"
+                cure = "choose a smaller learning_rate, or set gradient_clip to 1"
+                raise ModelError(problem, got=str(figures["loss"]), cure=cure)
+            size = int(images.shape[0])
+            seen += size
+            for name, value in figures.items():
+                sums[name] = sums.get(name, 0.0) + value * size
+            means = {name: value / seen for name, value in sums.items()}
+            self._after_step(number, (number - 1) * count + index + 1, means)
+        return means, rate
+
+    def _after_step(self, number: int, done: int, figures: Mapping[str, float]) -> None:
+        if self._sparsifier is not None:
+            self._sparsifier(done)
+        if self._average is not None:
+            self._average.update()
+        if self._progress is not None:
+            self._progress("train", done, self._total)
+        if self._on_step is not None:
+            held = 0 if self._data.validation is None else len(self._data.validation)
+            self._on_step(Live(self._recipe, len(self._data.train), held, number, done, self._total, figures))
+
+    def _judged(self) -> dict[str, float]:
+        if self._data.validation is None:
+            return {}
+        found = self._task.judge(self.step.predict, self._data.validation)
+        return {f"val_{name}": float(value) for name, value in found.items()}
+
+    def _rank(self, history: History) -> None:
+        if self._data.validation is None:
+            history.best = len(history.epochs)
+            return
+        found = self._task.worth(history.epochs[-1].held_out)
+        if not history.best or found > self._task.worth(history.epochs[history.best - 1].held_out):
+            history.best, history.weights = len(history.epochs), self.step.model.get_weights()
 
 
-def _judge(task: Task, step: Step, validation: Examples | None, figures: dict[str, float]) -> None:
-    if validation is not None:
-        found = task.judge(step.predict, validation)
-        figures.update({f"val_{name}": float(value) for name, value in found.items()})
-
-
-def _show(picture: NDArray[np.uint8] | None, samples: Path | None, number: int) -> None:
-    if picture is not None and samples is not None:
+def _show(picture: NDArray[np.uint8] | None, samples: Path, number: int) -> None:
+    if picture is not None:
         samples.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(samples / f"epoch-{number:04}.png")
-
-
-def _rank(task: Task, history: History, step: Step, validation: Examples | None) -> None:
-    if validation is None:
-        history.best = len(history.epochs)
-        return
-    found = task.worth(history.epochs[-1].held_out)
-    if not history.best or found > task.worth(history.epochs[history.best - 1].held_out):
-        history.best, history.weights = len(history.epochs), step.model.get_weights()
 
 
 def _is_over(history: History, patience: int) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.trainers.engine import import_tensorflow
-from edgevision.trainers.fit import Epoch
+from edgevision.trainers.history import Epoch
 
 
 class Logs:

@@ -22,7 +22,8 @@ from edgevision.trainers.deploy import deploy
 from edgevision.trainers.engine import import_keras, package_version
 from edgevision.trainers.examples import Progress, TrainingData
 from edgevision.trainers.families import Family, checked_options, named_family
-from edgevision.trainers.fit import Epoch, History, OnEpoch, OnStep, fit
+from edgevision.trainers.fit import fit
+from edgevision.trainers.history import Epoch, History, OnEpoch, OnStep
 from edgevision.trainers.logs import Logs
 from edgevision.trainers.names import check_name
 from edgevision.trainers.optimizers import check_optimizer

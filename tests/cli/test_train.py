@@ -11,7 +11,7 @@ import pytest
 
 from edgevision.cli.console import Progress
 from edgevision.cli.training_bar import TrainingBar
-from edgevision.trainers.fit import Epoch, Live
+from edgevision.trainers.history import Epoch, Live
 from edgevision.trainers.recipe import Recipe
 from tests.cli.conftest import Run
 
@@ -95,7 +95,7 @@ def test_an_interruption_says_how_to_go_on(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, said: str
 ) -> None:
     from edgevision.trainers.checkpoint import Checkpoint
-    from edgevision.trainers.fit import History
+    from edgevision.trainers.history import History
 
     def train(data: str, out: Path, **options: Any) -> None:
         if epochs:

@@ -13,7 +13,8 @@ import pytest
 from edgevision.runtime.errors import InputError, ModelError
 from edgevision.trainers import checkpoint as module
 from edgevision.trainers.checkpoint import Checkpoint, has_state, interrupted, state_folder
-from edgevision.trainers.fit import Epoch, History, Live, fit
+from edgevision.trainers.fit import fit
+from edgevision.trainers.history import Epoch, History, Live
 from edgevision.trainers.train import train
 from tests.trainers import small
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from edgevision.trainers.fit import Epoch
+from edgevision.trainers.history import Epoch
 from edgevision.trainers.logs import Logs
 
 

@@ -16,7 +16,7 @@ from edgevision.runtime.preprocess import normalize, resize
 from edgevision.runtime.spec import Preprocessing, named_preprocessing
 from edgevision.trainers import cache
 from edgevision.trainers.data import open_labelled
-from edgevision.trainers.fit import Epoch
+from edgevision.trainers.history import Epoch
 from edgevision.trainers.train import train
 
 

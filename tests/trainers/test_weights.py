@@ -11,7 +11,7 @@ from edgevision.converters.metadata import read_metadata
 from edgevision.runtime.errors import InputError, ModelError
 from edgevision.trainers import checkpoint, optimizers
 from edgevision.trainers.families import named_family
-from edgevision.trainers.fit import Epoch
+from edgevision.trainers.history import Epoch
 from edgevision.trainers.recipe import recipe_of
 from edgevision.trainers.train import train
 from edgevision.trainers.weights import check_weights, load_weights, weighted_layers

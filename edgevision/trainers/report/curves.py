@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from edgevision.benchmarks.report.charts import Axis
 
 if TYPE_CHECKING:
-    from edgevision.trainers.fit import Epoch
+    from edgevision.trainers.history import Epoch
 
 #: The drawing area in its own units; it is stretched to the page.
 WIDTH, HEIGHT = 1000.0, 100.0

@@ -20,7 +20,7 @@ from edgevision.trainers.report.sections import Table
 
 if TYPE_CHECKING:
     from edgevision.trainers.examples import TrainingData
-    from edgevision.trainers.fit import Epoch
+    from edgevision.trainers.history import Epoch
     from edgevision.trainers.tasks.task import Predict, Task
     from edgevision.trainers.train import TrainingResult
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgevision.runtime.errors import InputError, OutputExistsError
-from edgevision.trainers.fit import Epoch
+from edgevision.trainers.history import Epoch
 from edgevision.trainers.report import check_report, write_report
 from edgevision.trainers.report.curves import curve_pictures
 from edgevision.trainers.report.findings import findings
