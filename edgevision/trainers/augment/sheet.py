@@ -57,17 +57,21 @@ def augmentation_sheet(
         [example, *(policy(example, random, draw) for _ in range(columns))]
         for example in (examples[int(place)] for place in places)
     ]
-    cells = [[_cell(example, examples.labels, color) for example in row] for row in grid]
-    height, width = cells[0][0].height + _GAP, cells[0][0].width + _GAP
-    # The originals stand apart from what was made of them.
-    sheet = Image.new("RGB", (width * (columns + 1) + 2 * _GAP, height * len(cells) + _GAP), "white")
-    for row, line in enumerate(cells):
-        for column, cell in enumerate(line):
-            sheet.paste(cell, (_GAP + column * width + (_GAP if column else 0), _GAP + row * height))
+    sheet = _sheet([[_cell(example, examples.labels, color) for example in row] for row in grid])
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     with replaced(target) as temporary:
         sheet.save(temporary, "PNG")
+
+
+def _sheet(cells: list[list[Image.Image]]) -> Image.Image:
+    """A row an example; the originals, on the left, stand apart from what was made of them."""
+    height, width = cells[0][0].height + _GAP, cells[0][0].width + _GAP
+    sheet = Image.new("RGB", (width * len(cells[0]) + 2 * _GAP, height * len(cells) + _GAP), "white")
+    for row, line in enumerate(cells):
+        for column, cell in enumerate(line):
+            sheet.paste(cell, (_GAP + column * width + (_GAP if column else 0), _GAP + row * height))
+    return sheet
 
 
 def _cell(example: Example, labels: tuple[str, ...], color: ColorOrder) -> Image.Image:
