@@ -38,7 +38,7 @@ DIGITS: dict[str, Any] = {
 }
 #: Cells look alike from all sides, in more or less light; platelets are 16 pixels long at three quarters of the size.
 CELLS: dict[str, Any] = {
-    **{"model": "fcos-mobilenet", "epochs": 40, "input_size": (192, 256)},
+    **{"model": "ssd-mobilenet", "epochs": 40, "input_size": (192, 256)},
     "augment": ("flip", "vertical-flip", "zoom=0.2", "brightness=0.1"),
 }
 

@@ -37,7 +37,7 @@ _LIMITS = (0.3, 0.4, 0.5, 0.6)
 class Detection(Task):
     """See ``Task``. Losses: ``detection.losses``."""
 
-    name, default, metric = "detection", "fcos-mobilenet", "ap50"
+    name, default, metric = "detection", "ssd-mobilenet", "ap50"
     figures: ClassVar[Mapping[str, bool]] = {"ap": True}
     losses = SCORE_LOSSES
 

@@ -43,15 +43,15 @@ def squares(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_detector_is_trained_and_saved_with_all_that_decoding_needs(squares: Path, tmp_path: Path) -> None:
-    result = train(squares, tmp_path / "m.keras", **SMALLEST)
-    assert result.recipe.task == "detection" and result.recipe.model == "fcos-mobilenet"
+    result = train(squares, tmp_path / "m.keras", **TOY)
+    assert result.recipe.task == "detection" and result.recipe.model == "ssd-mobilenet"
     assert result.labels == LABELS and (result.images, result.val_images) == (24, 8)
     first, last = (epoch.figures for epoch in result.history)
     assert last["loss"] < first["loss"] and last["loss"] == pytest.approx(last["score_loss"] + last["box_loss"])
     assert {"val_ap50", "val_ap"} <= last.keys() and result.metric == "ap50"
     metadata = read_metadata(tmp_path / "m.keras")
-    assert metadata is not None and metadata["task"] == "detection" and metadata["head"]["kind"] == "fcos"
-    assert metadata["head"]["boxes"] == ["boxes_8", "boxes_16", "boxes_32"] and metadata["scores"] is None
+    assert metadata is not None and metadata["task"] == "detection" and metadata["head"]["kind"] == "ssd"
+    assert metadata["head"]["boxes"] == ["boxes_8", "boxes_16", "boxes_32", "boxes_64"] and metadata["scores"] is None
 
 
 def test_data_with_boxes_is_for_detectors(squares: Path, tmp_path: Path) -> None:
