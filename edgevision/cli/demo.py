@@ -11,7 +11,7 @@ import click
 from edgevision.cli.console import Progress, program, results
 from edgevision.cli.convert import GATE_FAILED, passed
 from edgevision.cli.options import check_reports, json_option
-from edgevision.runtime.errors import ConversionError, OutputExistsError
+from edgevision.runtime.errors import OutputExistsError
 
 if TYPE_CHECKING:
     from edgevision.benchmarks.report import Report
@@ -61,21 +61,12 @@ def run(out: Path, seed: int, progress: Progress) -> tuple[Bundle, Report]:
     Raises:
         ConversionError: The fresh bundle does not repeat its own golden outputs.
     """
-    from edgevision.benchmarks.benchmark import benchmark
-    from edgevision.benchmarks.verify import verify
-    from edgevision.converters.convert import convert
+    from edgevision.trainers.deploy import deploy
     from edgevision.trainers.train import train
 
     model = out / MODEL
     train("digits", model, model="cnn-mnist", epochs=_EPOCHS, seed=seed, force=True, progress=progress)
-    bundle = convert(model, "digits", out / BUNDLE, evaluate="digits", force=True, progress=progress)
-    found = verify(bundle.path, progress=progress)
-    if not found.passed:
-        failed = ", ".join(check.artifact for check in found.checks if not check.passed)
-        raise ConversionError(
-            f"{bundle.path} does not repeat its golden outputs", got=failed, cure="run edgevision doctor"
-        )
-    report = benchmark(bundle.path, "digits", progress=progress, quick=True)
+    bundle, report = deploy(model, "digits", "digits", out / BUNDLE, True, progress, measured="digits")
     for name in (PAGE, DATA):
         report.write(out / name, force=True)
     return bundle, report

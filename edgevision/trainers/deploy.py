@@ -1,4 +1,4 @@
-"""From a trained file to a bundle that was checked and measured: what ``train(..., to=...)`` goes on to."""
+"""From a trained file to a bundle that was checked and measured: what ``train(..., to=...)`` and the demo go on to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ _MOST, _MOST_BYTES = 5_000, 256 << 20
 
 
 def deploy(
-    model: Path, calibration: str, judging: str | None, to: Path, force: bool, progress: Progress
+    model: Path,
+    calibration: str,
+    judging: str | None,
+    to: Path,
+    force: bool,
+    progress: Progress,
+    measured: str | None = None,
 ) -> tuple[Bundle, Report]:
     """Convert, verify and take a quick measurement.
 
@@ -30,6 +36,7 @@ def deploy(
         to: The bundle to write.
         force: Replace a bundle there.
         progress: Called with (stage, done, total).
+        measured: Data whose images the measurement is taken on; None takes the bundle's golden inputs.
 
     Raises:
         ConversionError: The fresh bundle does not repeat its own golden outputs.
@@ -44,7 +51,7 @@ def deploy(
     if not found.passed:
         failed = ", ".join(check.artifact for check in found.checks if not check.passed)
         raise ConversionError(f"{to} does not repeat its golden outputs", got=failed, cure="run edgevision doctor")
-    return bundle, benchmark(bundle.path, progress=progress, quick=True)
+    return bundle, benchmark(bundle.path, measured, progress=progress, quick=True)
 
 
 def write_npz(path: Path, examples: Examples) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from edgevision.benchmarks.verify import Check, Verification
 from edgevision.datasets import open_dataset
-from edgevision.runtime.errors import OutputExistsError
+from edgevision.runtime.errors import ConversionError, OutputExistsError
+from edgevision.trainers.deploy import deploy
 from edgevision.trainers.train import train
 from tests.trainers import small
 
@@ -37,6 +40,20 @@ def test_a_bundle_in_the_way_is_seen_before_the_work(tmp_path: Path) -> None:
     for force in (False, True):
         with pytest.raises(OutputExistsError):
             train("no such data", tmp_path / "m.keras", to=tmp_path / "m.edge", force=force)
+
+
+def test_a_bundle_that_does_not_repeat_its_golden_outputs_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m.edge"
+    checks = tuple(
+        Check(name, "", "", 8, "", difference, 0.1, 0.05, 0)
+        for name, difference in (("int8.onnx", 0.2), ("int8.xml", 0.0))
+    )
+    monkeypatch.setattr("edgevision.converters.convert.convert", lambda *_, **__: SimpleNamespace(path=out))
+    monkeypatch.setattr("edgevision.benchmarks.verify.verify", lambda *_, **__: Verification("m.edge", 9, checks, {}))
+    with pytest.raises(ConversionError, match=r"m\.edge does not repeat its golden outputs: got int8\.onnx; run"):
+        deploy(tmp_path / "m.keras", "photos", None, out, False, lambda *_: None)
 
 
 @pytest.mark.slow
