@@ -8,7 +8,7 @@ from typing import Any
 from edgevision.runtime.errors import InputError
 from edgevision.trainers.engine import import_keras
 from edgevision.trainers.families.family import Built, Family
-from edgevision.trainers.families.resnet import convolution
+from edgevision.trainers.families.units import conv_unit, normalized
 
 
 def build_transformer(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str, Any]) -> Built:
@@ -31,7 +31,7 @@ def build_transformer(shape: tuple[int, ...], labels: tuple[str, ...], options: 
     layers, width = import_keras().layers, _checked_width("vit-small", options)
     _check_patches(shape, options["patch"])
     image = import_keras().Input(shape, name="image")
-    x = convolution(image, width // 2)
+    x = conv_unit(image, width // 2)
     x = layers.Conv2D(width, options["patch"], options["patch"])(x)
     x = layers.Add()([x, layers.DepthwiseConv2D(3, padding="same")(x)])
     x = layers.Reshape((x.shape[1] * x.shape[2], width))(x)
@@ -58,12 +58,12 @@ def build_attention(shape: tuple[int, ...], labels: tuple[str, ...], options: Ma
     layers, width = import_keras().layers, _checked_width("attention-cnn", options)
     _check_patches(shape, 4)
     image = import_keras().Input(shape, name="image")
-    x = layers.MaxPooling2D()(convolution(image, max(1, width // 4)))
-    x = layers.MaxPooling2D()(convolution(x, max(1, width // 2)))
-    x = convolution(x, width)
+    x = layers.MaxPooling2D()(conv_unit(image, max(1, width // 4)))
+    x = layers.MaxPooling2D()(conv_unit(x, max(1, width // 2)))
+    x = conv_unit(x, width)
     x = layers.Reshape((x.shape[1] * x.shape[2], width))(x)
     attended = layers.MultiHeadAttention(options["heads"], width // options["heads"])(x, x)
-    x = layers.Add()([x, layers.BatchNormalization(momentum=0.9)(attended)])
+    x = layers.Add()([x, normalized(attended)])
     x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
     x = layers.GlobalAveragePooling1D()(x)
     return Built(import_keras().Model(image, layers.Dense(len(labels), name="logits")(x)), scores="logits")

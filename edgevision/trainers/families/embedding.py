@@ -10,7 +10,7 @@ from typing import Any
 from edgevision.runtime.heads.embedding import EmbeddingHead
 from edgevision.trainers.engine import import_keras
 from edgevision.trainers.families.family import Built, Family
-from edgevision.trainers.families.units import conv_unit, normalized
+from edgevision.trainers.families.units import conv_unit, normalized, shortcut
 
 
 def face_net(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str, Any]) -> Built:
@@ -40,11 +40,10 @@ def face_net(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[s
 def _block(tensor: Any, filters: int, strides: int) -> Any:
     """Two convolutions and a way around them (He et al. 2016)."""
     layers = import_keras().layers
-    kernel = {"padding": "same", "use_bias": False, "kernel_initializer": "he_normal"}
-    way = tensor
-    if strides > 1 or int(tensor.shape[-1]) != filters:
-        way = normalized(layers.Conv2D(filters, 1, strides=strides, **kernel)(tensor))
-    tensor = normalized(layers.Conv2D(filters, 3, **kernel)(conv_unit(tensor, filters, strides=strides)))
+    way = shortcut(tensor, filters, strides)
+    # Made before the convolution that it follows: in the order in which seeds give first weights.
+    last = layers.Conv2D(filters, 3, padding="same", use_bias=False, kernel_initializer="he_normal")
+    tensor = normalized(last(conv_unit(tensor, filters, strides=strides)))
     return layers.ReLU()(layers.Add()([tensor, way]))
 
 

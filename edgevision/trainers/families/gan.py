@@ -10,6 +10,7 @@ from edgevision.runtime.errors import InputError
 from edgevision.runtime.heads.maps import ImageHead
 from edgevision.trainers.engine import import_keras
 from edgevision.trainers.families.family import Built, Family
+from edgevision.trainers.families.units import SLOW, rectified
 
 #: Sides of the map that the latent becomes, at most; it is doubled until it has the image's size.
 _FIRST = 8
@@ -58,14 +59,14 @@ def _generator(shape: tuple[int, ...], classes: int, options: Mapping[str, Any])
     x = layers.Concatenate()(inputs) if classes else inputs[0]
     first, filters = (height >> count, width >> count), options["width"] << count
     x = layers.Dense(first[0] * first[1] * filters, use_bias=False)(x)
-    x = layers.ReLU()(layers.BatchNormalization()(layers.Reshape((*first, filters))(x)))
+    x = rectified(layers.Reshape((*first, filters))(x), momentum=SLOW)
     for _ in range(count):
         filters //= 2
         if options["upsample"] == "resize":  # what integer kernels of every engine know
             x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(layers.UpSampling2D()(x))
         else:
             x = layers.Conv2DTranspose(filters, 4, 2, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = rectified(x, momentum=SLOW)
     image = layers.Conv2D(channels, 3, padding="same", activation="tanh", name="image")(x)
     return keras.Model(inputs if classes else inputs[0], image, name="generator")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from edgevision.trainers.engine import import_keras
 from edgevision.trainers.families.family import Built, Family
+from edgevision.trainers.families.units import conv_unit, linear_unit, shortcut
 
 
 def build(
@@ -26,7 +27,7 @@ def build(
     """
     keras, width = import_keras(), options["width"]
     image = keras.Input(shape, name="image")
-    x = convolution(image, max(1, width // 2) if early else width)
+    x = conv_unit(image, max(1, width // 2) if early else width)
     for stage in range(3):
         for block in range(blocks):
             strides = 2 if block == 0 and (stage > 0 or early) else 1
@@ -36,20 +37,10 @@ def build(
     return Built(keras.Model(image, outputs), scores="logits")
 
 
-def convolution(x: Any, filters: int, size: int = 3, strides: int = 1, activation: str | None = "relu") -> Any:
-    """Convolution, batch norm, activation; zeros around the edge."""
-    layers = import_keras().layers
-    x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    x = layers.BatchNormalization(momentum=0.9)(x)
-    return x if activation is None else layers.Activation(activation)(x)
-
-
 def _residual(x: Any, filters: int, strides: int) -> Any:
     layers = import_keras().layers
-    y = convolution(convolution(x, filters, strides=strides), filters, activation=None)
-    if strides != 1 or x.shape[-1] != filters:
-        x = convolution(x, filters, 1, strides, None)
-    return layers.ReLU()(layers.Add()([x, y]))
+    y = linear_unit(conv_unit(x, filters, strides=strides), filters)
+    return layers.ReLU()(layers.Add()([shortcut(x, filters, strides), y]))
 
 
 def _family(name: str, summary: str, width: int, blocks: int, early: bool = False, **defaults: Any) -> Family:

@@ -10,6 +10,7 @@ from edgevision.runtime.heads.classes import SequenceHead, Steps
 from edgevision.runtime.manifest import Scores
 from edgevision.trainers.engine import import_keras
 from edgevision.trainers.families.family import Built, Family
+from edgevision.trainers.families.units import SLOW, normalized, rectified
 
 Shape = tuple[int, ...]
 
@@ -28,7 +29,7 @@ def cnn_3d(shape: Shape, labels: tuple[str, ...], options: Mapping[str, Any]) ->
         (4 * width, (3, 3, 3), (1, 1, 1), (1, 1, 1)),
     ):
         x = layers.Conv3D(filters, kernel, strides, padding="same", use_bias=False)(x)
-        x = layers.ReLU()(layers.BatchNormalization()(x))
+        x = rectified(x, momentum=SLOW)
         x = layers.MaxPooling3D(pool)(x) if max(pool) > 1 else x
     x = layers.Dropout(options["dropout"])(layers.GlobalAveragePooling3D()(x))
     return _ended(keras, inputs, layers.Dense(len(labels), name="logits")(x), "cnn_3d")
@@ -54,11 +55,9 @@ def frame_transformer(shape: Shape, labels: tuple[str, ...], options: Mapping[st
     layers, size = keras.layers, 4 * width
     x = _each_frame(keras, inputs, width)
     for _ in range(options["blocks"]):
-        x = layers.BatchNormalization()(layers.Add()([x, layers.Conv1D(size, 3, padding="same")(x)]))
-        y = layers.MultiHeadAttention(4, size // 4)(x, x)
-        x = layers.BatchNormalization()(layers.Add()([x, y]))
-        y = layers.Dense(size)(layers.Dense(2 * size, activation="relu")(x))
-        x = layers.BatchNormalization()(layers.Add()([x, y]))
+        x = _added(x, layers.Conv1D(size, 3, padding="same")(x))
+        x = _added(x, layers.MultiHeadAttention(4, size // 4)(x, x))
+        x = _added(x, layers.Dense(size)(layers.Dense(2 * size, activation="relu")(x)))
     x = layers.Dropout(options["dropout"])(layers.GlobalAveragePooling1D()(x))
     return _ended(keras, inputs, layers.Dense(len(labels), name="logits")(x), "frame_transformer")
 
@@ -107,6 +106,10 @@ def _each_frame(keras: Any, inputs: Any, width: int) -> Any:
         parts.append(layers.Conv2D(filters, kernel, 2, "same", activation="relu", kernel_initializer="he_uniform"))
     parts += [layers.Flatten(), layers.Dense(4 * width, activation="relu", kernel_initializer="he_uniform")]
     return layers.TimeDistributed(keras.Sequential(parts, name="frame"), name="each_frame")(inputs)
+
+
+def _added(x: Any, y: Any) -> Any:
+    return normalized(import_keras().layers.Add()([x, y]), momentum=SLOW)
 
 
 def _ended(keras: Any, inputs: Any, outputs: Any, name: str, scores: Scores = "logits", steps: Steps = "last") -> Built:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from edgevision.runtime.errors import InputError
 from edgevision.trainers.engine import import_keras
+from edgevision.trainers.families.units import conv_unit, separable_unit
 
 #: Pixels of the input per cell of each level.
 STRIDES = (8, 16, 32)
@@ -26,8 +27,10 @@ DEFAULTS: dict[str, Any] = {
 #: (channels, stride) of the separable convolutions behind the first one, at width 1.
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 2), (512, 1))
 _STEM = 32
-#: Statistics follow within an epoch of a few dozen steps.
+#: Statistics of batch norms follow within an epoch of a few dozen steps.
 _MOMENTUM = 0.95
+convolved = functools.partial(conv_unit, momentum=_MOMENTUM)
+separable = functools.partial(separable_unit, momentum=_MOMENTUM)
 
 
 def scales(image: Any, width: float) -> list[Any]:
@@ -40,10 +43,10 @@ def scales(image: Any, width: float) -> list[Any]:
         width: Factor of the channels.
     """
     counts = [max(8, round(count * width / 8) * 8) for count in (_STEM, *(count for count, _ in _BLOCKS))]
-    tensor = convolved(image, counts[0], "stem", kernel=3, strides=2)
+    tensor = convolved(image, counts[0], strides=2, name="stem")
     found = []
     for number, (count, (_, stride)) in enumerate(zip(counts[1:], _BLOCKS), 1):
-        tensor = separable(tensor, count, f"block{number}", strides=stride)
+        tensor = separable(tensor, count, stride, name=f"block{number}")
         if number in (5, 7, 9):
             found.append(tensor)
     return found
@@ -56,30 +59,12 @@ def pyramid(image: Any, width: float, channels: int) -> list[Any]:
     """
     layers = import_keras().layers
     maps = zip(STRIDES, scales(image, width))
-    found = [convolved(tensor, channels, f"lateral{stride}") for stride, tensor in maps]
+    found = [convolved(tensor, channels, 1, name=f"lateral{stride}") for stride, tensor in maps]
     for index in (1, 0):
         wider = layers.UpSampling2D(name=f"up{STRIDES[index]}")(found[index + 1])
         joined = layers.Add(name=f"join{STRIDES[index]}")([found[index], wider])
-        found[index] = separable(joined, channels, f"neck{STRIDES[index]}")
+        found[index] = separable(joined, channels, name=f"neck{STRIDES[index]}")
     return found
-
-
-def separable(tensor: Any, channels: int, name: str, *, strides: int = 1) -> Any:
-    """A 3x3 convolution of each channel and a 1x1 one across them, each normalised, with ReLU."""
-    layers = import_keras().layers
-    depth = layers.DepthwiseConv2D(
-        3, strides=strides, padding="same", use_bias=False, depthwise_initializer="he_normal", name=f"{name}_depth"
-    )(tensor)
-    return convolved(_normalized(depth, f"{name}_depth"), channels, name)
-
-
-def convolved(tensor: Any, channels: int, name: str, *, kernel: int = 1, strides: int = 1) -> Any:
-    """A convolution, normalised, with ReLU."""
-    layers = import_keras().layers
-    made = layers.Conv2D(
-        channels, kernel, strides, "same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
-    )(tensor)
-    return _normalized(made, name)
 
 
 def outputs(tensor: Any, channels: int, name: str, bias: float = 0.0) -> Any:
@@ -92,20 +77,3 @@ def outputs(tensor: Any, channels: int, name: str, bias: float = 0.0) -> Any:
         bias_initializer=keras.initializers.Constant(bias),
         name=name,
     )(tensor)
-
-
-def check_size(shape: tuple[int, ...], name: str) -> None:
-    """Whether each level has twice as many rows and columns as the next.
-
-    Raises:
-        InputError: The input's sides are no multiples of the coarsest stride.
-    """
-    if shape[0] % STRIDES[-1] or shape[1] % STRIDES[-1]:
-        sizes = f"multiples of {STRIDES[-1]}"
-        raise InputError(f"the input does not suit {name}", expected=sizes, got=f"{shape[0]}x{shape[1]}")
-
-
-def _normalized(tensor: Any, name: str) -> Any:
-    layers = import_keras().layers
-    normal = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_norm")(tensor)
-    return layers.ReLU(name=f"{name}_relu")(normal)

@@ -11,12 +11,12 @@ from edgevision.trainers.families.detection.backbone import (
     DEFAULTS,
     RARE,
     STRIDES,
-    check_size,
     outputs,
     pyramid,
     separable,
 )
 from edgevision.trainers.families.family import Built, Family
+from edgevision.trainers.families.units import check_divisible
 
 #: Cells from a place to the sides of its box at first.
 _SIDES = 2.0
@@ -31,7 +31,7 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
     Raises:
         InputError: The input does not suit the network.
     """
-    check_size(shape, "fcos-mobilenet")
+    check_divisible("fcos-mobilenet", shape, STRIDES[-1])
     keras = import_keras()
     image = keras.Input(shape, name="image")
     boxes: list[Any] = []
@@ -40,7 +40,7 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
         for kind, made, count, bias in (("boxes", boxes, 4, _SIDES), ("scores", scores, len(labels), RARE)):
             tower = tensor
             for number in range(options["depth"]):
-                tower = separable(tower, options["channels"], f"{kind}{stride}_{number}")
+                tower = separable(tower, options["channels"], name=f"{kind}{stride}_{number}")
             made.append(outputs(tower, count, f"{kind}_{stride}", bias))
     head = FcosHead(
         strides=STRIDES,

@@ -12,13 +12,13 @@ from edgevision.trainers.families.detection.backbone import (
     DEFAULTS,
     RARE,
     STRIDES,
-    check_size,
     convolved,
     outputs,
     pyramid,
     separable,
 )
 from edgevision.trainers.families.family import Built, Family
+from edgevision.trainers.families.units import check_divisible
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
     Raises:
         InputError: The input does not suit the network, or an option is not usable.
     """
-    check_size(shape, "rcnn-light")
+    check_divisible("rcnn-light", shape, STRIDES[-1])
     keras = import_keras()
     image = keras.Input(shape, name="image")
     maps = pyramid(image, options["width"], options["channels"])
@@ -68,7 +68,7 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
 
 def _proposed(tensor: Any, stride: int, channels: int) -> tuple[Any, Any]:
     """The first stage: deltas and objectness of each anchor."""
-    tower = separable(tensor, channels, f"proposed{stride}")
+    tower = separable(tensor, channels, name=f"proposed{stride}")
     proposal = outputs(tower, 4 * anchors.PER_PLACE, f"proposals_{stride}")
     return proposal, outputs(tower, anchors.PER_PLACE, f"objectness_{stride}", RARE)
 
@@ -77,10 +77,10 @@ def _looked_at(tensor: Any, proposal: Any, objectness: Any, stride: int, options
     """The second stage's features: the map, and what was proposed."""
     layers, channels = import_keras().layers, options["channels"]
     said = layers.Concatenate(name=f"proposed{stride}_all")([proposal, objectness])
-    said = convolved(said, channels, f"said{stride}")
+    said = convolved(said, channels, 1, name=f"said{stride}")
     tensor = layers.Add(name=f"look{stride}")([tensor, said])
     for number in range(options["depth"]):
-        tensor = separable(tensor, channels, f"look{stride}_{number}")
+        tensor = separable(tensor, channels, name=f"look{stride}_{number}")
     return tensor
 
 

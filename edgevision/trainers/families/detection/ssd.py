@@ -25,14 +25,14 @@ def build(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[str,
     keras = import_keras()
     image = keras.Input(shape, name="image")
     maps = scales(image, options["width"])
-    maps.append(separable(maps[-1], maps[-1].shape[-1], "extra", strides=2))
+    maps.append(separable(maps[-1], maps[-1].shape[-1], 2, name="extra"))
     head = anchors.anchored("ssd-mobilenet", maps, _STRIDES, options)
     boxes: list[Any] = []
     scores: list[Any] = []
     each = anchors.PER_PLACE
     for stride, tensor in zip(_STRIDES, maps):
         for kind, made, count, bias in (("boxes", boxes, 4, 0.0), ("scores", scores, len(labels), RARE)):
-            tower = separable(tensor, options["channels"], f"{kind}{stride}")
+            tower = separable(tensor, options["channels"], name=f"{kind}{stride}")
             made.append(outputs(tower, count * each, f"{kind}_{stride}", bias))
     return Built(keras.Model(image, [*boxes, *scores], name="ssd_mobilenet"), head)
 
