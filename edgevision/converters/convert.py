@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from edgevision.converters.calibration import CalibrationSet
-from edgevision.converters.check import check
+from edgevision.converters.asked import Asked, Progress
 from edgevision.converters.child import convert_file
-from edgevision.converters.export import export_all, left_out, open_artifact
-from edgevision.converters.finetuning import check_finetuning, fine_tuned
-from edgevision.converters.finish import Progress, Steps, gate, write
+from edgevision.converters.finetuning import check_finetuning
+from edgevision.converters.finish import Steps
 from edgevision.converters.formats import NOT_MADE
-from edgevision.converters.heads import manifest_of
-from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.limits import Limits
-from edgevision.converters.metric_gate import figures_of, judged_by_metric
 from edgevision.converters.native.convert import convert_opaque
 from edgevision.converters.native.opaque import OpaqueModel
-from edgevision.converters.pareto import search_record
-from edgevision.converters.parity import Answers, answer
-from edgevision.converters.provenance import provenance, recipe
-from edgevision.converters.quantize.correct import images_to_correct
-from edgevision.converters.quantize.observe import batch_size
-from edgevision.converters.quantize.quantize import Quantized, quantize
-from edgevision.converters.reverting import BUDGET_S, revert
-from edgevision.converters.samples import Samples, open_samples
-from edgevision.converters.signal_gate import check_signals
-from edgevision.converters.source import SourceModel, load_source
-from edgevision.converters.tensor_set import TensorSet
-from edgevision.converters.training_samples import TrainingSamples
+from edgevision.converters.reverting import BUDGET_S
+from edgevision.converters.samples import open_samples
+from edgevision.converters.source import load_source
+from edgevision.converters.visible import convert_visible
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.bundle_writer import check_target
 from edgevision.runtime.errors import InputError
 from edgevision.runtime.foreign.heads import read_head
-from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision, Scores, Target, to_plain
+from edgevision.runtime.manifest import ModelFormat, Precision, Scores, Target, to_plain
 from edgevision.runtime.spec import Interpolation, ResizePolicy
 
 if TYPE_CHECKING:
@@ -154,102 +138,31 @@ def convert(
     return convert_file(options, limits, progress)
 
 
-def convert_here(
-    model: Any,
-    calibration: str | Path,
-    out: str | Path,
-    *,
-    evaluate: str | Path | None,
-    labels: Sequence[str] | None,
-    preprocess: str | None,
-    scores: Scores | None,
-    head: dict[str, Any] | None,
-    input_size: tuple[int, int] | None,
-    resize: ResizePolicy,
-    interpolation: Interpolation,
-    antialias: bool,
-    formats: Sequence[str],
-    precisions: Sequence[str],
-    target: Target,
-    max_drop: float,
-    finetune: int,
-    finetune_data: str | Path | None,
-    budget: float,
-    golden: str,
-    force: bool,
-    trust: bool,
-    progress: Progress | None,
-) -> Bundle:
-    """``convert`` in this process, without limits, once its options are checked."""
-    asked = [(item, precision) for precision in precisions for item in formats]
-    wanted = [pair for pair in asked if pair not in NOT_MADE]
-    steps = Steps(progress, 4 + finetune + len(wanted))
+def convert_here(**options: Any) -> Bundle:
+    """``convert`` in this process, without limits, once its options are checked.
+
+    Args:
+        options: The fields of ``Asked``, all of them.
+    """
+    asked = Asked(**options)
+    steps = Steps(asked.progress, 4 + asked.finetune + len(asked.wanted))
     steps("reading the model")
     source = load_source(
-        model,
-        preprocess=preprocess,
-        input_size=input_size,
-        resize=resize,
-        interpolation=interpolation,
-        antialias=antialias,
-        trust=trust,
-        calibration=calibration,
-        scores=scores,
-        head=None if head is None else read_head(head),
+        asked.model,
+        preprocess=asked.preprocess,
+        input_size=asked.input_size,
+        resize=asked.resize,
+        interpolation=asked.interpolation,
+        antialias=asked.antialias,
+        trust=asked.trust,
+        calibration=asked.calibration,
+        scores=asked.scores,
+        head=None if asked.head is None else read_head(asked.head),
     )
-    data = open_samples(source, calibration, evaluate, labels, len(wanted) + 2)
+    data = open_samples(source, asked.calibration, asked.evaluate, asked.labels, len(asked.wanted) + 2)
     if isinstance(source, OpaqueModel):
-        checks: dict[str, Any] = {"max_drop": max_drop, "golden": golden, "force": force, "finetune": finetune}
-        return convert_opaque(source, data, Path(out), wanted, steps, **checks)
-    manifest = manifest_of(source, data.labels)
-    steps("quantising")
-    quantized = source.trained or _quantize(source, data.calibration, target)
-    training, tuning = None, None
-    if finetune:
-        training = TrainingSamples(source, data, calibration, finetune_data)
-        quantized, tuning = fine_tuned(source, quantized, data, training, finetune, steps)
-        steps.skip(finetune - tuning["epochs"])
-    found, remark = None, ""
-    # Whose kernels have no float model that they were rounded from.
-    is_trained = source.trained is not None or (tuning is not None and tuning["kept"])
-    if "int8" in precisions and isinstance(data.calibration, CalibrationSet) and not is_trained:
-        quantized, found, remark = revert(source, quantized, data.calibration, max_drop, budget, steps.within)
-    with tempfile.TemporaryDirectory(prefix="edgevision-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        exported = export_all(
-            source.graph,
-            quantized,
-            manifest,
-            folder,
-            wanted,
-            lambda item: steps(f"exporting {item}"),
-            lambda: data.calibration.ranges.batches(batch_size(source.graph)),
-        )
-        sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
-        steps("checking")
-        weights = quantized.weights_model() if {"dynamic-int8", "int16x8"} & {p for _, p in wanted} else None
-        judged = data.judged.batches(batch_size(source.graph))
-        answers = answer(source, quantized.whole_model(), sessions, judged, weights)
-        checked = tuple(_checked(item, answers, manifest, source, data, max_drop) for item in exported)
-        if data.judge is not None:
-            figures = figures_of(data.judge, manifest, answers, len(data.judged))
-            checked = tuple(judged_by_metric(item, figures, max_drop) for item in checked)
-        manifest = dataclasses.replace(
-            manifest,
-            artifacts=checked,
-            provenance=provenance(
-                source, recipe(source, quantized, tuning), data, golden, quantized.convergence, left_out(asked)
-            ),
-        )
-        if found is not None:
-            record = search_record(found, source.graph, manifest, folder, exported, data.calibration.choice.head(1))
-            manifest.provenance["search"] = {"remark": remark, **record}
-        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, answers, training))
-        extra = {}
-        if "int8" in precisions:
-            extra[LAYERS] = layers_bytes(quantized.exact, quantized, exported, folder, data.judged.head(IMAGES))
-        steps("writing the bundle")
-        return write(Path(out), manifest, folder, source, data, answers, sessions, extra, golden, force)
+        return convert_opaque(source, data, asked, steps)
+    return convert_visible(source, data, asked, steps)
 
 
 def _check_options(
@@ -278,18 +191,3 @@ def _check_options(
         raise InputError("max_drop is not usable", expected="points from 0 to 100", got=str(max_drop))
     if not 0 <= budget < float("inf"):
         raise InputError("budget is not usable", expected="seconds from 0 on", got=str(budget))
-
-
-def _quantize(source: SourceModel, images: CalibrationSet | TensorSet, target: Target) -> Quantized:
-    size = batch_size(source.graph)
-    correction = images.ranges.head(images_to_correct(source.graph))
-    ranges, choice = (lambda: images.ranges.batches(size)), (lambda: images.choice.batches(size))
-    return quantize(source.graph, source.scores, ranges, correction, choice, target)
-
-
-def _checked(
-    item: Artifact, answers: Answers, manifest: Manifest, source: SourceModel, data: Samples, max_drop: float
-) -> Artifact:
-    if not source.is_classifier:
-        return check_signals(item, answers, source.graph)
-    return check(item, answers, manifest, data.targets, max_drop)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 
+from edgevision.converters.asked import Asked, Progress
 from edgevision.converters.card import model_card
 from edgevision.converters.check import flips_file
 from edgevision.converters.flips import FLIPS
@@ -18,9 +18,6 @@ from edgevision.converters.training_samples import TrainingSamples
 from edgevision.runtime.bundle import Bundle, file_entry, golden_bytes, write_bundle
 from edgevision.runtime.manifest import Gate, Manifest
 from edgevision.runtime.session import Session
-
-#: progress(stage, done, total)
-Progress = Callable[[str, int, int], None]
 
 
 class Steps:
@@ -81,7 +78,7 @@ def _basis(manifest: Manifest, data: Samples) -> str:
 
 
 def write(
-    out: Path,
+    asked: Asked,
     manifest: Manifest,
     folder: Path,
     source: SourceModel,
@@ -89,13 +86,11 @@ def write(
     answers: Answers,
     sessions: dict[str, Session],
     extra: dict[str, bytes],
-    golden: str,
-    force: bool,
 ) -> Bundle:
     """Write the bundle with golden outputs, card and flips.
 
     Args:
-        out: Directory to write.
+        asked: Where to write, whether a bundle there is replaced, and what the golden inputs are.
         manifest: With checked artifacts, provenance and gate.
         folder: Where the artifacts' files are.
         source: The model.
@@ -103,22 +98,21 @@ def write(
         answers: What everything answered to it.
         sessions: An open session per artifact name.
         extra: More files by name.
-        golden: "real" or "synthetic".
-        force: Replace a bundle at ``out``.
 
     Raises:
-        OutputExistsError: ``out`` exists and may not be replaced.
+        OutputExistsError: ``asked.out`` exists and may not be replaced.
     """
+    out, is_real = Path(asked.out), asked.golden == "real"
     head = data.judged.head(COUNT)
-    inputs = head if golden == "real" else synthetic(source.graph.inputs, head)
+    inputs = head if is_real else synthetic(source.graph.inputs, head)
     extra = {
         **extra,
         "golden.npz": golden_bytes(make_golden(inputs, sessions)),
         "README.md": model_card(out.name, manifest).encode(),
     }
     if source.is_classifier:
-        names = data.judged.names if golden == "real" else None
+        names = data.judged.names if is_real else None
         extra[FLIPS] = flips_file(answers, manifest, data.targets, names)
     manifest = dataclasses.replace(manifest, files=tuple(file_entry(name, data) for name, data in extra.items()))
     models: dict[str, Path | bytes] = {e.name: folder / e.name for item in manifest.artifacts for e in item.files}
-    return write_bundle(out, manifest, {**models, **extra}, force=force)
+    return write_bundle(out, manifest, {**models, **extra}, force=asked.force)

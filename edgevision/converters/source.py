@@ -137,16 +137,9 @@ def load_source(
         DatasetError: The calibration arrays are not the model's inputs.
         MissingPackageError: Keras is not installed.
     """
-    metadata, digest = None, ""
-    name = getattr(model, "name", "model")
-    if isinstance(model, (str, Path)):
-        path = Path(model)
-        name, loaded = path.name, read_model(path, trust)
-        metadata, digest = read_metadata(path) if path.is_file() else None, content_hash(path)
-    else:
-        loaded = model
     from edgevision.converters.native.opaque import is_opaque, open_opaque  # it builds on what is defined here
 
+    loaded, name, digest, metadata = _loaded(model, trust)
     geometry: dict[str, Any] = {"resize": resize, "interpolation": interpolation, "antialias": antialias}
     head = head or stored_head(metadata, name)
     if is_opaque(loaded):
@@ -157,20 +150,27 @@ def load_source(
         raise InputError(f"the layers of {name} say what its outputs are", got=scores, cure="leave --scores out")
     ends = settle_ends(loaded, name, input_size, calibration, head=head)
     graph = _traced(loaded, name, ends)
-    preprocessing = None
     if ends.image is None:
         refuse_image_options(name, preprocess, input_size)
-    elif metadata and "preprocessing" in metadata:
-        preprocessing = stored_preprocessing(metadata["preprocessing"], ends.image, preprocess)
+        preprocessing = None
     else:
-        convention = _convention(graph, preprocess)
-        preprocessing = named_preprocessing(convention, *ends.image, **geometry)
-    scores = output_scores(graph) if ends.is_classifier else None
+        preprocessing = _preprocessing(graph, ends.image, metadata, preprocess, geometry)
+    found = output_scores(graph) if ends.is_classifier else None
     if preprocessing is not None:
         prepend_normalization(graph, preprocessing)
     fold(graph)
     trained = read_trained(model, graph) if metadata else None
-    return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, scores, head, trained)
+    return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, found, head, trained)
+
+
+def _loaded(model: Any, trust: bool) -> tuple[Any, str, str, dict[str, Any] | None]:
+    """The model, its name, and of a file its hash and what a trainer stored in it."""
+    if not isinstance(model, (str, Path)):
+        return model, getattr(model, "name", "model"), "", None
+    path = Path(model)
+    loaded = read_model(path, trust)
+    metadata = read_metadata(path) if path.is_file() else None
+    return loaded, path.name, content_hash(path), metadata
 
 
 def _traced(model: Any, name: str, ends: Ends) -> Graph:
@@ -198,6 +198,19 @@ def _traced(model: Any, name: str, ends: Ends) -> Graph:
         )
     close_with_activation(graph)
     return graph
+
+
+def _preprocessing(
+    graph: Graph,
+    shape: tuple[int, int, int],
+    metadata: dict[str, Any] | None,
+    preprocess: str | None,
+    geometry: dict[str, Any],
+) -> Preprocessing:
+    """What the trainer stored, else what the caller and the model's first layers say."""
+    if metadata and "preprocessing" in metadata:
+        return stored_preprocessing(metadata["preprocessing"], shape, preprocess)
+    return named_preprocessing(_convention(graph, preprocess), *shape, **geometry)
 
 
 def stored_preprocessing(plain: dict[str, Any], shape: tuple[int, int, int], preprocess: str | None) -> Preprocessing:

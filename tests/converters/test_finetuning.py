@@ -11,6 +11,7 @@ import pytest
 
 from edgevision.cli.gate import calibration_lines
 from edgevision.converters import convert as module
+from edgevision.converters import visible
 from edgevision.converters.convert import convert
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.runtime.bundle import Bundle
@@ -45,7 +46,7 @@ def poor_calibration(in_this_process: None, monkeypatch: pytest.MonkeyPatch) -> 
             op.weights[0] = (op.weights[0] + noise).astype(np.float32)
         return dataclasses.replace(found, graph=graph)
 
-    monkeypatch.setattr(module, "quantize", damaged)
+    monkeypatch.setattr(visible, "quantize", damaged)
 
 
 def tuning(bundle: Bundle) -> dict[str, Any]:

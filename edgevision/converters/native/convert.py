@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.converters import formats, native
+from edgevision.converters.asked import Asked
 from edgevision.converters.check import check
 from edgevision.converters.export import open_artifact
 from edgevision.converters.finish import gate, write
@@ -32,18 +33,7 @@ PRECISIONS = ("int8", "float32")
 _CHOICE = 100
 
 
-def convert_opaque(
-    source: OpaqueModel,
-    data: Samples,
-    out: Path,
-    wanted: Sequence[tuple[str, str]],
-    steps: Callable[[str], None],
-    *,
-    max_drop: float,
-    golden: str,
-    force: bool,
-    finetune: int = 0,
-) -> Bundle:
+def convert_opaque(source: OpaqueModel, data: Samples, asked: Asked, steps: Callable[[str], None]) -> Bundle:
     """The second half of ``convert``, by each format's own quantiser (``native``).
 
     There is no quantised Keras model that an int8 file could be compared with: it has no parity, and the gate decides.
@@ -51,29 +41,15 @@ def convert_opaque(
     Args:
         source: The model.
         data: What calibrates and what judges.
-        out: Directory to write.
-        wanted: (format, precision) of each artifact.
+        asked: Everything else.
         steps: Called with each stage as it begins.
-        max_drop: Allowed loss against float, points.
-        golden: "real" or "synthetic".
-        force: Replace a bundle at ``out``.
-        finetune: Refused unless 0.
 
     Raises:
         InputError: A precision is not made of such a model, or it is to be fine-tuned.
         ConversionError: A converter or quantiser refused the model.
         MissingPackageError: A quantiser is not installed.
     """
-    others = [precision for _, precision in wanted if precision not in PRECISIONS]
-    if others:
-        raise InputError(
-            f"{source.name} has no visible layers: {others[0]} is not made of it", expected=" or ".join(PRECISIONS)
-        )
-    if finetune:
-        raise InputError(
-            f"{source.name} cannot be fine-tuned in int8: its layers cannot be seen",
-            cure="leave --finetune out, or write it with keras.Model(inputs, outputs)",
-        )
+    _refuse_what_needs_layers(source, asked)
     manifest = Manifest(source.task, data.labels, source.scores, source.preprocessing)
     size = batch_size(source.graph)
     steps("quantising")
@@ -85,7 +61,7 @@ def convert_opaque(
             lambda: data.calibration.ranges.batches(size),
             data.calibration.choice.head(_CHOICE),
             folder,
-            wanted,
+            asked.wanted,
             lambda item: steps(f"exporting {item}"),
         )
         sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
@@ -93,12 +69,12 @@ def convert_opaque(
         answers = answer(source, None, sessions, data.judged.batches(size))
         manifest = dataclasses.replace(
             manifest,
-            artifacts=tuple(check(item, answers, manifest, data.targets, max_drop) for item in exported),
-            provenance=provenance(source, recipe(source, chosen, answers, len(data.labels)), data, golden),
+            artifacts=tuple(check(item, answers, manifest, data.targets, asked.max_drop) for item in exported),
+            provenance=provenance(source, recipe(source, chosen, answers, len(data.labels)), data, asked.golden),
         )
-        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, max_drop, answers))
+        manifest = dataclasses.replace(manifest, gate=gate(manifest, data, asked.max_drop, answers))
         steps("writing the bundle")
-        return write(out, manifest, folder, source, data, answers, sessions, {}, golden, force)
+        return write(asked, manifest, folder, source, data, answers, sessions, {})
 
 
 def recipe(source: OpaqueModel, chosen: Sequence[Chosen], answers: Answers, labels: int) -> dict[str, Any]:
@@ -120,6 +96,19 @@ def recipe(source: OpaqueModel, chosen: Sequence[Chosen], answers: Answers, labe
         "scores_from": source.scores_from,
         "notes": list(_notes(source, quantizers, same)),
     }
+
+
+def _refuse_what_needs_layers(source: OpaqueModel, asked: Asked) -> None:
+    others = [precision for _, precision in asked.wanted if precision not in PRECISIONS]
+    if others:
+        raise InputError(
+            f"{source.name} has no visible layers: {others[0]} is not made of it", expected=" or ".join(PRECISIONS)
+        )
+    if asked.finetune:
+        raise InputError(
+            f"{source.name} cannot be fine-tuned in int8: its layers cannot be seen",
+            cure="leave --finetune out, or write it with keras.Model(inputs, outputs)",
+        )
 
 
 def _quantizer(chosen: Chosen) -> dict[str, Any]:

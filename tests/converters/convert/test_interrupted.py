@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import edgevision
-from edgevision.converters import convert as module
+from edgevision.converters import visible
 from edgevision.converters.convert import convert
 from edgevision.runtime.bundle import Bundle
 from tests.converters.convert.common import ONE, STAGES, put, read
@@ -100,6 +100,6 @@ def test_the_stages_are_those_the_tests_interrupt(
     keras_file: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(module, "write", lambda *_: None)
+    monkeypatch.setattr(visible, "write", lambda *_: None)
     convert(keras_file, photos, tmp_path / "m.edge", progress=lambda stage, *_: seen.append(stage), **ONE)
     assert seen == STAGES
