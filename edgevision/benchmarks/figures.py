@@ -70,9 +70,9 @@ class Resampled(Figures):
     """Figures whose intervals come from a bootstrap over images."""
 
     @property
-    @abstractmethod
     def units(self) -> int:
         """How many images are drawn from."""
+        return self.n
 
     @abstractmethod
     def resampled(self, counts: NDArray[np.int64]) -> float:

@@ -97,12 +97,7 @@ def command(
         with Progress() as progress:
             plan = given(runs=runs, min_s=min_time, processes=processes, threads=threads, provider=provider)
             report = benchmark(bundle, data, progress=progress, quick=quick, no_images=no_images, **plan)
-        for target in targets:
-            report.write(target, force=force)
-        if as_json:
-            stdout.json(report.to_dict())
-        else:
-            stdout.text(report.to_text())
+        stdout.document(report, targets, force=force, as_json=as_json)
     return 0
 
 
@@ -129,12 +124,7 @@ def _play(
     with results() as stdout:
         with Progress() as progress:
             report = benchmark_scenario(bundle, scenario, data, progress=progress, **given(**asked))  # type: ignore[arg-type]
-        for target in targets:
-            report.write(target, force=force)
-        if as_json:
-            stdout.json(report.to_dict())
-        else:
-            stdout.text(report.to_text())
+        stdout.document(report, targets, force=force, as_json=as_json)
 
 
 def _grid(grid: str, out: str | None, as_json: bool) -> int:

@@ -56,10 +56,5 @@ def command(
             allow_different_model=allow_different_model,
             **given(max_regression=max_regression),
         )
-        for target in targets:
-            found.write(target, force=force)
-        if as_json:
-            stdout.json(found.to_dict())
-        else:
-            stdout.text(found.to_text())
+        stdout.document(found, targets, force=force, as_json=as_json)
     return 3 if found.regressed else 0

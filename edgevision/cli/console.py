@@ -8,11 +8,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from edgevision.benchmarks.report.document import Document
 
 _BAR = 24
 _REDRAW_S = 0.05
@@ -50,6 +53,22 @@ class Results:
     def json(self, value: Any) -> None:
         """Writes plain values as JSON."""
         self.text(json.dumps(value, indent=2, allow_nan=False))
+
+    def document(self, found: Document, targets: Iterable[Path], *, force: bool, as_json: bool) -> None:
+        """Writes what was found to its files, and shows it.
+
+        Args:
+            found: It.
+            targets: Files to write, which ``check_reports`` let pass.
+            force: Whether to replace what is there.
+            as_json: Show its plain values, not its text.
+        """
+        for target in targets:
+            found.write(target, force=force)
+        if as_json:
+            self.json(found.to_dict())
+        else:
+            self.text(found.to_text())
 
 
 @contextlib.contextmanager

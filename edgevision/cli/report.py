@@ -28,9 +28,4 @@ def command(reports: tuple[str, ...], out: str | None, force: bool, as_json: boo
     check_reports(targets, force)
     with results() as stdout:
         found = read(reports[0], any_report) if len(reports) == 1 else report_table(reports)
-        for target in targets:
-            found.write(target, force=force)
-        if as_json:
-            stdout.json(found.to_dict())
-        else:
-            stdout.text(found.to_text())
+        stdout.document(found, targets, force=force, as_json=as_json)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets.aligning import places_in
-from edgevision.datasets.dataset import Dataset
+from edgevision.datasets.dataset import Dataset, OfImages
 from edgevision.datasets.outlines import Outline
 from edgevision.datasets.splits import choose_split
 from edgevision.datasets.tree import Tree, open_tree
@@ -52,7 +52,7 @@ class Boxes:
 
 
 @dataclass(frozen=True, eq=False)
-class BoxDataset:
+class BoxDataset(OfImages):
     """Images and their objects; an image is read when it is asked for.
 
     Attributes:
@@ -68,14 +68,6 @@ class BoxDataset:
     truths: tuple[Boxes, ...]
     judged: NDArray[np.int64]
     points: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def split(self) -> str:
-        """Which split this is."""
-        return self.images.split
 
     def subset(self, indices: Iterable[int] | NDArray[np.integer]) -> BoxDataset:
         """The images at ``indices`` with their objects, in that order.

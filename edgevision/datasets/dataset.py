@@ -175,6 +175,24 @@ class Dataset:
         return dataclasses.replace(self, labels=wanted)
 
 
+class OfImages:
+    """Images, and what is known about each beside its class.
+
+    Attributes:
+        images: The images.
+    """
+
+    images: Dataset
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def split(self) -> str:
+        """Which split this is."""
+        return self.images.split
+
+
 def _moved(label: int | None, order: list[int]) -> int | None:
     return None if label is None else order[label]
 

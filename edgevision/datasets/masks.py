@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets.aligning import places_in
-from edgevision.datasets.dataset import Dataset
+from edgevision.datasets.dataset import Dataset, OfImages
 from edgevision.datasets.layout import Parts
 from edgevision.datasets.splits import choose_split
 from edgevision.datasets.stores import RawImage
@@ -31,7 +31,7 @@ _UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False)
-class MaskDataset:
+class MaskDataset(OfImages):
     """Images and their masks; both are read when they are asked for.
 
     Attributes:
@@ -45,14 +45,6 @@ class MaskDataset:
     images: Dataset
     masks: Dataset
     order: NDArray[np.int16]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def split(self) -> str:
-        """Which split this is."""
-        return self.images.split
 
     @property
     def judged(self) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.datasets.dataset import Dataset
+from edgevision.datasets.dataset import Dataset, OfImages
 from edgevision.datasets.folders import is_tree
 from edgevision.datasets.layout import Parts, is_image
 from edgevision.datasets.opening import open_dataset
@@ -35,7 +35,7 @@ _SAME = {
 
 
 @dataclass(frozen=True, eq=False)
-class PairDataset:
+class PairDataset(OfImages):
     """Images, and which pairs of them show the same.
 
     Attributes:
@@ -47,14 +47,6 @@ class PairDataset:
     images: Dataset
     pairs: NDArray[np.int64]
     same: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def split(self) -> str:
-        """Which split this is."""
-        return self.images.split
 
 
 def open_pairs(data: str | Path, split: str | None = None, *, prefer: str = "test") -> PairDataset:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.datasets.aligning import places_in
-from edgevision.datasets.dataset import Dataset
+from edgevision.datasets.dataset import Dataset, OfImages
 from edgevision.datasets.layout import Parts
 from edgevision.datasets.splits import choose_split
 from edgevision.datasets.tree import Finder, Tree, open_tree, split_of
@@ -21,7 +21,7 @@ _STEMS = ("labels", "classes", "_classes", "tags")
 
 
 @dataclass(frozen=True, eq=False)
-class TagDataset:
+class TagDataset(OfImages):
     """Images and the classes that are in each.
 
     Attributes:
@@ -33,14 +33,6 @@ class TagDataset:
     labels: tuple[str, ...]
     images: Dataset
     present: NDArray[np.bool_]
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def split(self) -> str:
-        """Which split this is."""
-        return self.images.split
 
     def aligned_to(self, labels: Sequence[str]) -> TagDataset:
         """The same with columns in a model's order.

@@ -6,11 +6,15 @@ import dataclasses
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgevision.runtime.errors import BundleError, BundleVersionError
 from edgevision.runtime.flatbuffer import tflite_metadata
 from edgevision.runtime.manifest import SCHEMA_VERSION, Artifact, Manifest, from_plain, to_plain
 from edgevision.runtime.protobuf import onnx_metadata
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 #: Name of the ONNX metadata property, of the TFLite metadata buffer and of the OpenVINO rt_info entry.
 KEY = "edgevision"
@@ -77,15 +81,23 @@ def openvino_metadata(data: bytes, name: str) -> bytes | None:
     Raises:
         BundleError: The bytes are not XML.
     """
+    entry = openvino_xml(data).find(f"rt_info/{name}")
+    value = None if entry is None else entry.get("value")
+    return None if value is None else value.encode()
+
+
+def openvino_xml(data: bytes) -> Element:
+    """The root of an .xml.
+
+    Raises:
+        BundleError: The bytes are not XML.
+    """
     from xml.etree import ElementTree
 
     try:
-        root = ElementTree.fromstring(data)
+        return ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
         raise BundleError("the file is not a readable OpenVINO model", expected="XML", got=str(error)) from error
-    entry = root.find(f"rt_info/{name}")
-    value = None if entry is None else entry.get("value")
-    return None if value is None else value.encode()
 
 
 def _read(path: Path) -> bytes:

@@ -81,20 +81,22 @@ def size_of(data: bytes, buffer: int) -> int:
 
 
 def _bytes(data: bytes, table: int, number: int) -> bytes | None:
+    at, count = vector(data, table, number)
+    return _slice(data, at, count) if at else None
+
+
+def vector(data: bytes, table: int, number: int) -> tuple[int, int]:
+    """Position of the first element of a field that is a list, and how many it says there are; twice 0 without it."""
     at = field(data, table, number)
     if at is None:
-        return None
+        return 0, 0
     start = follow(data, at)
-    return _slice(data, start + 4, unpack("<I", data, start))
+    return start + 4, unpack("<I", data, start)
 
 
 def tables(data: bytes, table: int, number: int) -> list[int]:
     """Positions of the tables in a field that is a list of them."""
-    at = field(data, table, number)
-    if at is None:
-        return []
-    start = follow(data, at)
-    count = unpack("<I", data, start)
-    if start + 4 + 4 * count > len(data):
+    at, count = vector(data, table, number)
+    if at + 4 * count > len(data):
         raise IndexError(count)
-    return [follow(data, start + 4 + 4 * i) for i in range(count)]
+    return [follow(data, at + 4 * i) for i in range(count)]

@@ -53,11 +53,6 @@ class BoxFigures(Resampled):
         """Number of images."""
         return self.images
 
-    @property
-    def units(self) -> int:
-        """Number of images."""
-        return self.images
-
     @cached_property
     def per_class(self) -> NDArray[np.float64]:
         """float64 (classes, 10): average precision at each IoU; NaN for a class without objects."""
@@ -148,8 +143,7 @@ class BoxJudge(ImageSamples):
     def read(self, index: int) -> NDArray[np.uint8]:
         """See ``Judge.read``."""
         pixels: NDArray[np.uint8] = super().read(index)
-        size = self._data.truths[index].size
-        check_size(self.name(index), pixels.shape[:2], size or pixels.shape[:2], "annotation")
+        check_size(self.name(index), pixels.shape[:2], self._data.truths[index].size, "annotation")
         return pixels
 
     def truths(self) -> Iterable[bytes]:

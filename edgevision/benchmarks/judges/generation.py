@@ -42,11 +42,6 @@ class ImageFigures(Resampled):
         return len(self.sums)
 
     @property
-    def units(self) -> int:
-        """Number of images."""
-        return self.n
-
-    @property
     def value(self) -> float:
         """``mean_absolute``, grey levels of 0..255."""
         return mean_absolute(Distance(*self.sums.sum(axis=0)))

@@ -102,13 +102,13 @@ class ImageSamples(Judge):
         return self.images[index].decode()
 
 
-def check_size(name: str, found: Sequence[int], annotated: Sequence[int], what: str) -> None:
-    """Refuses an image of another size than its annotation's, (height, width) each.
+def check_size(name: str, found: Sequence[int], annotated: Sequence[int] | None, what: str) -> None:
+    """Refuses an image of another size than its annotation's, (height, width) each; None where that does not tell.
 
     Raises:
         DatasetError: They differ.
     """
-    if tuple(found) != tuple(annotated):
+    if annotated is not None and tuple(found) != tuple(annotated):
         expected, got = (f"{width}x{height} pixels" for height, width in (annotated, found))
         cure = "annotate the images as they are, or turn and scale them as they were annotated"
         raise DatasetError(f"{name} is not of the size of its {what}", expected=expected, got=got, cure=cure)

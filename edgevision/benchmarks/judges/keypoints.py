@@ -48,8 +48,7 @@ class PointJudge(ImageSamples):
     def read(self, index: int) -> NDArray[np.uint8]:
         """See ``Judge.read``."""
         pixels: NDArray[np.uint8] = super().read(index)
-        size = self._data.truths[index].size
-        check_size(self.name(index), pixels.shape[:2], size or pixels.shape[:2], "annotation")
+        check_size(self.name(index), pixels.shape[:2], self._data.truths[index].size, "annotation")
         return pixels
 
     def add(self, index: int, results: Mapping[str, Any]) -> None:

@@ -42,11 +42,6 @@ class TagFigures(Resampled):
         """Number of images."""
         return len(self.scores)
 
-    @property
-    def units(self) -> int:
-        """Number of images."""
-        return self.n
-
     @cached_property
     def _ranked(self) -> list[Ranked]:
         return [ranked(scores, right) for scores, right in zip(self.scores.T, self.present.T)]

@@ -44,11 +44,6 @@ class PixelFigures(Resampled):
         return len(self.counts.hits)
 
     @property
-    def units(self) -> int:
-        """Number of images."""
-        return self.n
-
-    @property
     def value(self) -> float:
         """``miou``, 0..1."""
         return mean_iou(counts_of(self.table), self.judged)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import numpy as np
 from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.native import with_nncf
+from edgevision.converters.native.quantizing import chosen, single_images
 from edgevision.converters.quantize.observe import Batches
-from edgevision.runtime.errors import InputError
 
 #: Per channel with unsigned activations is what onnxruntime's documentation advises for accuracy on x86.
 _CALIBRATIONS = {
@@ -36,9 +35,7 @@ def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True
         InputError: The method is unknown.
         MissingPackageError: nncf is not installed.
     """
-    method = method or (ACCURATE if accurate else METHODS[0])
-    if method not in METHODS:
-        raise InputError("the quantiser is unknown", expected=" or ".join(METHODS), got=method)
+    method = chosen(method or (ACCURATE if accurate else METHODS[0]), METHODS)
     with tempfile.TemporaryDirectory(prefix="edgevision-") as name:
         model = source
         if source.is_dir():
@@ -88,18 +85,12 @@ class _Reader:
     """Calibration images one at a time, as onnxruntime asks for them."""
 
     def __init__(self, batches: Batches, input_name: str) -> None:
-        self._images, self._name = _images(batches), input_name
+        self._images, self._name = single_images(batches), input_name
 
     def get_next(self) -> dict[str, Any] | None:
         """The next image, or None."""
         image = next(self._images, None)
         return None if image is None else {self._name: image}
-
-
-def _images(batches: Batches) -> Iterator[Any]:
-    for batch in batches():
-        for image in batch[INPUT]:
-            yield image[None].astype(np.float32)
 
 
 def _statically(model: Path, batches: Batches, out: Path, method: str, folder: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.converters.formats.openvino import forget_origin
 from edgevision.converters.native import with_nncf
+from edgevision.converters.native.quantizing import chosen
 from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.backends.openvino import import_openvino
 
@@ -22,8 +23,7 @@ def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True
         InputError: The method is unknown.
         MissingPackageError: nncf or openvino is not installed.
     """
-    method = method or (ACCURATE if accurate else METHODS[0])
-    with_nncf.check_method(method)
+    method = chosen(method or (ACCURATE if accurate else METHODS[0]), METHODS)
     openvino = import_openvino()
     model = openvino.convert_model(str(source)) if source.is_dir() else openvino.Core().read_model(str(source))
     model.input(0).set_names({INPUT})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edgevision.converters.formats.exported import INPUT, OUTPUT
+from edgevision.converters.native.quantizing import chosen, single_images
 from edgevision.converters.quantize.observe import Batches
 from edgevision.runtime.errors import ConversionError, InputError, MissingPackageError
 
@@ -39,9 +39,7 @@ def quantize(source: Path, batches: Batches, out: Path, *, accurate: bool = True
         MissingPackageError: ai-edge-quantizer is not installed.
         ConversionError: The quantised model does not begin with an 8-bit input.
     """
-    method = method or (ACCURATE if accurate else METHODS[0])
-    if method not in METHODS:
-        raise InputError("the quantiser is unknown", expected=" or ".join(METHODS), got=method)
+    method = chosen(method or (ACCURATE if accurate else METHODS[0]), METHODS)
     if method == "TFLiteConverter":
         if not source.is_dir():
             raise InputError("TFLiteConverter quantises no .tflite file", expected="a SavedModel", got=str(source))
@@ -59,7 +57,7 @@ def _convert(saved_model: Path, batches: Batches | None) -> bytes:
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
     if batches is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: ([image] for image in _images(batches))
+        converter.representative_dataset = lambda: ([image] for image in single_images(batches))
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = converter.inference_output_type = tf.int8
     content: bytes = converter.convert()
@@ -75,7 +73,7 @@ def _statically(model: bytes, batches: Batches, method: str) -> bytes:
     worker = quantizer.Quantizer(bytearray(model))
     steps = recipe.static_wi8_ai8(recipe.AlgorithmName[_ALGORITHMS[method]])
     worker.load_quantization_recipe(steps)
-    data = {"serving_default": [{INPUT: image} for image in _images(batches)]}  # it goes over them more than once
+    data = {"serving_default": [{INPUT: image} for image in single_images(batches)]}  # it goes over them more than once
     seen = worker.calibrate(data, num_threads=1)
     if "extremes" in method:
         for name, values in _extremes(model, steps, data).items():
@@ -97,12 +95,6 @@ def _extremes(model: bytes, steps: Any, data: dict[str, Any]) -> Any:
     observer = calibrator.Calibrator(bytearray(model), num_threads=1, qsv_update_func=qsv_utils.min_max_update)
     observer.calibrate(data, manager)
     return observer.get_model_qsvs()
-
-
-def _images(batches: Batches) -> Iterator[Any]:
-    for batch in batches():
-        for image in batch[INPUT]:
-            yield image[None].astype(np.float32)
 
 
 def take_pixels(source: Path, out: Path) -> None:

@@ -8,24 +8,15 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.formats.exported import INPUT
+from edgevision.converters.native.quantizing import chosen
 from edgevision.converters.quantize.observe import Batches
-from edgevision.runtime.errors import InputError, MissingPackageError
+from edgevision.runtime.errors import MissingPackageError
 
 #: "extremes": ranges by what was seen at all instead of its default, the mean of the images' extremes, which clips.
 _EXTREMES = "NNCF, accurate, extremes"
 METHODS = ("NNCF", "NNCF, accurate", "NNCF, accurate, mixed", "NNCF, accurate, transformer", _EXTREMES)
 ACCURATE = "NNCF, accurate"
 CANDIDATES = (ACCURATE, _EXTREMES)
-
-
-def check_method(method: str) -> None:
-    """Whether there is a method of that name.
-
-    Raises:
-        InputError: There is none.
-    """
-    if method not in METHODS:
-        raise InputError("the quantiser is unknown", expected=" or ".join(METHODS), got=method)
 
 
 def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -> Any:
@@ -42,7 +33,7 @@ def quantize_model(model: Any, batches: Batches, input_name: str, method: str) -
         InputError: The method is unknown.
         MissingPackageError: nncf is not installed.
     """
-    check_method(method)
+    chosen(method, METHODS)
     try:
         import nncf
     except ImportError as error:

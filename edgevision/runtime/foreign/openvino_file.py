@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgevision.runtime.errors import BundleError
+from edgevision.runtime.embedded import openvino_xml
 from edgevision.runtime.foreign.operators import FileFacts, behind, precision_of
 
 _TYPES = {"f32": "float32", "f16": "float16", "i8": "int8", "u8": "int8"}
@@ -11,12 +11,7 @@ _MOVING = ("Convert", "FakeQuantize", "Reshape", "Squeeze", "Unsqueeze", "Transp
 
 def facts(data: bytes) -> FileFacts:
     """See ``operators.file_facts``."""
-    from xml.etree import ElementTree
-
-    try:
-        root = ElementTree.fromstring(data)
-    except ElementTree.ParseError as error:
-        raise BundleError("the file is not a readable OpenVINO model", expected="XML", got=str(error)) from error
+    root = openvino_xml(data)
     layers = {layer.get("id", ""): layer for layer in root.iterfind("layers/layer")}
     source = {
         edge.get("to-layer", ""): edge.get("from-layer", "")

@@ -6,7 +6,7 @@ import struct
 from collections import Counter
 
 from edgevision.runtime.errors import BundleError
-from edgevision.runtime.flatbuffer import field, follow, scalar, size_of, tables, unpack
+from edgevision.runtime.flatbuffer import field, follow, scalar, size_of, tables, vector
 from edgevision.runtime.foreign.operators import FileFacts, behind, precision_of
 
 _MODEL_CODES, _MODEL_GRAPHS, _MODEL_BUFFERS, _MODEL_SIGNATURES = 1, 2, 4, 7
@@ -71,17 +71,10 @@ def _type(data: bytes, tensor: int) -> str:
 
 
 def _numbers(data: bytes, table: int, number: int) -> list[int]:
-    at = field(data, table, number)
-    if at is None:
-        return []
-    start = follow(data, at)
-    count = unpack("<I", data, start)
-    return list(struct.unpack_from(f"<{count}i", data, start + 4)) if start + 4 + 4 * count <= len(data) else []
+    at, count = vector(data, table, number)
+    return list(struct.unpack_from(f"<{count}i", data, at)) if at + 4 * count <= len(data) else []
 
 
 def _text(data: bytes, table: int, number: int) -> str:
-    at = field(data, table, number)
-    if at is None:
-        return ""
-    start = follow(data, at)
-    return data[start + 4 : start + 4 + unpack("<I", data, start)].decode(errors="replace")
+    at, count = vector(data, table, number)
+    return data[at : at + count].decode(errors="replace")

@@ -10,7 +10,7 @@ import numpy as np
 from edgevision.benchmarks.report import words
 from edgevision.benchmarks.report.charts import Axis, across, histogram, ticks_across
 from edgevision.benchmarks.scenarios.findings import Pace, rate
-from edgevision.benchmarks.scenarios.shown.shown import Row, Shown, Tile, spread, tile
+from edgevision.benchmarks.scenarios.shown.shown import Row, Shown, Tile, spread, stacked, tile
 
 #: Bars of all frames end here, percent: the rest is for the share in time.
 _BAR = 78.0
@@ -90,12 +90,8 @@ class PaceShown(Shown[Pace]):
 
 
 def _row(each: Pace, axis: Axis) -> dict[str, Any]:
-    segments, x = [], 0.0
     counts = {"intime": each.frames - each.late - each.dropped, "late": each.late, "dropped": each.dropped}
-    for name, count in counts.items():
-        width = _BAR * count / each.frames
-        segments.append({"kind": name, "x": round(x, 3), "width": round(width, 3)})
-        x += width
+    segments, _ = stacked(counts, _BAR, each.frames)
     known = spread(each.ages_ms)
     oldest = words.milliseconds(float(each.ages_ms.max()))
     told = [f"age {name} {value}, " for name, value in known.items() if value != words.DASH]

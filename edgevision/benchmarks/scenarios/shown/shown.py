@@ -69,6 +69,25 @@ def tile(name: str, value: str, text: str) -> Tile:
     return {"name": name, "value": value, "text": text}
 
 
+def stacked(parts: Mapping[str, float], width: float, whole: float) -> tuple[list[dict[str, Any]], float]:
+    """Parts of a bar one behind the other.
+
+    Args:
+        parts: Kind -> size, in order.
+        width: Of the bar of something as large as ``whole``, percent.
+        whole: In the parts' unit.
+
+    Returns:
+        "kind", "x" and "width", percent, of each, and where the last one ends.
+    """
+    found, x = [], 0.0
+    for kind, value in parts.items():
+        share = width * value / whole
+        found.append({"kind": kind, "x": round(x, 3), "width": round(share, 3)})
+        x += share
+    return found, round(x, 3)
+
+
 def times(ratio: float) -> str:
     """How many times: "1.31x"."""
     return f"{ratio:.2f}{TIMES}"

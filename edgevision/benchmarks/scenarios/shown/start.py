@@ -9,7 +9,7 @@ from edgevision.benchmarks.report import words
 from edgevision.benchmarks.report.charts import Axis, across, ticks_across
 from edgevision.benchmarks.report.words import DASH, milliseconds
 from edgevision.benchmarks.scenarios.findings import PHASES, Start, cold_start
-from edgevision.benchmarks.scenarios.shown.shown import Row, Shown, Tile, tile, times, with_twins
+from edgevision.benchmarks.scenarios.shown.shown import Row, Shown, Tile, stacked, tile, times, with_twins
 
 #: Bars end here at the latest, percent: the rest is for their numbers.
 _BAR = 76.0
@@ -105,17 +105,13 @@ def _is_later(each: Start, best: Start) -> bool:
 
 
 def _row(each: Start, longest: float, axis: Axis) -> dict[str, Any]:
-    segments, x = [], 0.0
-    for name, value in each.parts_ms.items():
-        width = _BAR * value / longest
-        segments.append({"kind": _KINDS[name], "x": round(x, 3), "width": round(width, 3)})
-        x += width
+    segments, end = stacked({_KINDS[name]: value for name, value in each.parts_ms.items()}, _BAR, longest)
     parts = ", ".join(f"{_NAMES[name]} {milliseconds(value)}" for name, value in each.parts_ms.items())
     ends = [milliseconds(float(value)) for value in (each.total_ms.min(), each.total_ms.max())]
     return {
         "name": each.artifact,
         "segments": segments,
-        "end": round(x, 3),
+        "end": end,
         "total": milliseconds(each.median_ms),
         "text": f"{each.artifact}, median {milliseconds(each.median_ms)}: {parts}",
         "dots": [across(axis.at(float(value))) for value in each.total_ms],
