@@ -53,6 +53,14 @@ def test_a_new_head_on_a_narrow_network() -> None:
     assert built.model.count_params() == 218_544 + (256 + 1) * 3
 
 
+@pytest.mark.parametrize("name", ["mobilenet-v2", "efficientnet-b0"])
+def test_statistics_follow_within_dozens_of_steps(name: str) -> None:
+    family = named_family(name)
+    layers = family.build((32, 32, 3), ("a", "b"), family.options).model.layers
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(norms) > 20 and max(norm.momentum for norm in norms) <= 0.95
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
