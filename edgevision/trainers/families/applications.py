@@ -130,8 +130,8 @@ def build(
 def _hurry(base: keras.Model) -> None:
     """Lets the batch norms' statistics follow within dozens of steps.
 
-    MobileNetV2's own momentum is made for ImageNet's numbers of steps: after a thousand it was right on 31 % of what it was
-    trained on and, by its statistics, on 10 % of anything else.
+    MobileNetV2's own momentum is made for ImageNet's numbers of steps: after a thousand it was right on 31 % of what it
+    was trained on and, by its statistics, on 10 % of anything else.
     """
     for layer in base.layers:
         if isinstance(layer, import_keras().layers.BatchNormalization):
