@@ -74,6 +74,14 @@ TOY = {"epochs": 1}
 #: Images of a class in toy data.
 FEW = 24
 FORMATS = ("tflite", "onnx", "openvino")
+INTRODUCTION = """# What every family of networks reaches
+
+Written by `python scripts/zoo.py`: every family through training, conversion, evaluation on the test split and a quick
+benchmark. Each trains for some minutes of two processors on small data, the networks of keras.applications from scratch on
+400 images of a class: enough that int8 has something to lose, not what a network is able to. Images are those trained on,
+times the epochs; latency is the median of the fastest int8 file where all this was made; the gate is the conversion's:
+`undecided` means that nothing forbidden was seen, on too few images to rule it out.
+"""
 
 
 def main() -> int:
@@ -225,7 +233,8 @@ def evaluated(folder: Path, data: str) -> None:
 def measured(folder: Path, toy: bool) -> None:
     out = folder / "benchmark.json"
     if not out.exists():
-        benchmark(folder / "model.edge", quick=toy, runs=5 if toy else None).write(folder / "part.json", force=True)
+        runs = 5 if toy else None
+        benchmark(folder / "model.edge", quick=True, runs=runs).write(folder / "part.json", force=True)
         (folder / "part.json").replace(out)
 
 
@@ -237,12 +246,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def page(work: Path, toy: bool) -> str:
     """docs/zoo.md."""
-    lines = ["# What every family of networks reaches", ""]
-    lines += [
-        "Written by `python scripts/zoo.py`: each family with its own settings on its task's data (the test split),"
-    ]
-    lines += ["through training, conversion, evaluation and benchmark. Latency is the median of the fastest int8 file"]
-    lines += ["on the machine that trained; the gate is that of the conversion.", ""]
+    lines = [INTRODUCTION]
     if toy:
         lines += ["**A toy run: a few images and one epoch. It shows that everything works, and nothing else.**", ""]
     for task in TASKS:
@@ -274,10 +278,12 @@ def row(folder: Path, name: str) -> dict[str, str]:
     bundle = Bundle.open(folder / "model.edge") if (folder / "model.edge").exists() else None
     sizes = [each.size for each in bundle.manifest.artifacts if each.name == "int8.tflite"] if bundle else []
     latencies = int8_ms(folder / "benchmark.json")
-    cpu = found["training"].get("cpu_s")
+    cpu, recipe = found["training"].get("cpu_s"), found["training"].get("recipe", {})
     return {
         "network": f"`{name}`",
         "parameters": f"{found['training'].get('parameters', 0):,}",
+        "input": "x".join(map(str, recipe.get("input_size", []))),
+        "images": f"{found['training'].get('images', 0):,} x {recipe.get('epochs', '')}",
         "training, CPU min": "" if cpu is None else f"{cpu / 60:.1f}",
         f"float32 {headline}": floats[0] if floats else "",
         **{f"int8 {kind}": figure(f"int8.{ending}") for kind, ending in zip(FORMATS, ("tflite", "onnx", "xml"))},
