@@ -77,9 +77,9 @@ FORMATS = ("tflite", "onnx", "openvino")
 INTRODUCTION = """# What every family of networks reaches
 
 Written by `python scripts/zoo.py`: every family through training, conversion, evaluation on the test split and a quick
-benchmark. Each trains for some minutes of two processors on small data, the networks of keras.applications from scratch on
-400 images of a class: enough that int8 has something to lose, not what a network is able to. Images are those trained on,
-times the epochs; latency is the median of the fastest int8 file where all this was made; the gate is the conversion's:
+benchmark. Each trains for some minutes of two processors on small data, the networks of keras.applications from scratch
+on 400 images of a class: enough that int8 has something to lose, not what a network is able to. Images are those trained
+on, times the epochs; latency is the median of the fastest int8 file where all this was made; the gate is the conversion's:
 `undecided` means that nothing forbidden was seen, on too few images to rule it out.
 """
 
