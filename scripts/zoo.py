@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from check_training import CELLS, DIGITS, STREETS
+import training_frames
+from check_training import CELLS, DIGITS, FRAMES, STREETS
 
 from edgevision.benchmarks.benchmark import benchmark
 from edgevision.benchmarks.evaluate import evaluate
@@ -47,7 +48,6 @@ DATA = {
     "detection": "bccd_blood_cells.zip",
     "segmentation": "camvid_240x180.zip",
     "embedding": "orl_faces.zip",
-    "sequence": "video_clips.zip",
     "generation": "mnist_t10k.zip",
 }
 #: Families that learn from something else than their task's data, and settings other than a family's own.
@@ -78,9 +78,9 @@ INTRODUCTION = """# What every family of networks reaches
 
 Written by `python scripts/zoo.py`: every family through training, conversion, evaluation on the test split and a quick
 benchmark. Each trains for some minutes of two processors on small data, the networks of keras.applications from scratch
-on 400 images of a class: enough that int8 has something to lose, not what a network is able to. Images are those trained
-on, times the epochs; latency is the median of the fastest int8 file where all this was made; the gate is the conversion's:
-`undecided` means that nothing forbidden was seen, on too few images to rule it out.
+on 400 images of a class: enough that int8 has something to lose, not what a network is able to. Images are those that
+were trained on, times the epochs; latency is the median of the fastest int8 file where all this was made; the gate is
+the conversion's: `undecided` means that nothing forbidden was seen, on too few images to rule it out.
 """
 
 
@@ -156,6 +156,10 @@ def one(name: str, work: Path, toy: bool, is_timed: bool) -> None:
 def data_of(name: str, work: Path, toy: bool) -> str:
     """Path or name of what a family learns from; a file of some images of each class where all are too many."""
     task = FAMILIES[name].task
+    if task == "sequence":
+        if not (work / "frames").is_dir():
+            training_frames.write(SHARED / "video_clips.zip", work / "frames")
+        return str(work / "frames")
     found = OTHER_DATA.get(name, DATA[task])
     path = str(SHARED / found) if (SHARED / found).exists() else found
     count = 0 if task != "classification" else FEW if toy else (application(name) or (0, 0, 0))[2]
@@ -177,6 +181,9 @@ def application(name: str) -> tuple[int, int, int] | None:
 def settings(name: str) -> dict[str, Any]:
     """Fields of the recipe other than the family's own."""
     found = application(name)
+    if FAMILIES[name].task == "sequence":
+        options = {"frames": training_frames.FRAMES, "stride": 1}
+        return {**FRAMES, "model": name, "options": options, "epochs": 30}
     return SETTINGS.get(name, {}) if found is None else {"input_size": (found[0], found[0]), "epochs": found[1]}
 
 
