@@ -112,12 +112,7 @@ def faces(folder: Path, reuse: bool) -> list[Row]:
     """Trained on 30 people, threshold included; all pairs of the ten others."""
     data = folder / "faces"
     if not data.is_dir():
-        with zipfile.ZipFile(SHARED / "orl_faces.zip") as archive:
-            for name in (each for each in archive.namelist() if each.startswith("faces/") and each.endswith(".png")):
-                split = "test" if name.split("/")[1] in STRANGERS else "train"
-                target = data / split / name.removeprefix("faces/")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(archive.read(name))
+        write_faces(data)
     model, seconds = trained(data, folder / "faces.keras", reuse, FACES)
     found = edgevision.evaluate(converted(model, data, data).path, data, all=True).artifacts
     figures = {name: each.to_dict() for name, each in found.items()}
@@ -129,6 +124,16 @@ def faces(folder: Path, reuse: bool) -> list[Row]:
     rows = [*spent(seconds, reuse), ("balanced accuracy on strangers", value, 0.9, value >= 0.9)]
     lost = [(item, 100 * (value - figures[item]["balanced_accuracy"])) for item in INT8]
     return rows + [(f"{item}, points lost", each, 1.0, each <= 1) for item, each in lost]
+
+
+def write_faces(folder: Path) -> None:
+    """The people as train/NAME/IMAGE, and ``STRANGERS`` as test/NAME/IMAGE."""
+    with zipfile.ZipFile(SHARED / "orl_faces.zip") as archive:
+        for name in (each for each in archive.namelist() if each.startswith("faces/") and each.endswith(".png")):
+            split = "test" if name.split("/")[1] in STRANGERS else "train"
+            target = folder / split / name.removeprefix("faces/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(name))
 
 
 ROWS: dict[str, Callable[[Path, bool], list[Row]]] = {

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import training_frames
-from check_training import CELLS, DIGITS, FRAMES, STREETS
+from check_training import CELLS, DIGITS, FRAMES, STREETS, write_faces
 
 from edgevision.benchmarks.benchmark import benchmark
 from edgevision.benchmarks.evaluate import evaluate
@@ -47,7 +47,6 @@ DATA = {
     "classification": "cifar10_png.zip",
     "detection": "bccd_blood_cells.zip",
     "segmentation": "camvid_240x180.zip",
-    "embedding": "orl_faces.zip",
     "generation": "mnist_t10k.zip",
 }
 #: Families that learn from something else than their task's data, and settings other than a family's own.
@@ -156,10 +155,11 @@ def one(name: str, work: Path, toy: bool, is_timed: bool) -> None:
 def data_of(name: str, work: Path, toy: bool) -> str:
     """Path or name of what a family learns from; a file of some images of each class where all are too many."""
     task = FAMILIES[name].task
-    if task == "sequence":
-        if not (work / "frames").is_dir():
-            training_frames.write(SHARED / "video_clips.zip", work / "frames")
-        return str(work / "frames")
+    if task in ("sequence", "embedding"):
+        folder = work / ("frames" if task == "sequence" else "faces")
+        if not folder.is_dir():
+            training_frames.write(SHARED / "video_clips.zip", folder) if task == "sequence" else write_faces(folder)
+        return str(folder)
     found = OTHER_DATA.get(name, DATA[task])
     path = str(SHARED / found) if (SHARED / found).exists() else found
     count = 0 if task != "classification" else FEW if toy else (application(name) or (0, 0, 0))[2]
