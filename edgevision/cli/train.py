@@ -168,6 +168,7 @@ def networks() -> str:
 def describe(found: TrainingResult, data: str) -> str:
     """What came out, where it is, and what to do next."""
     held = "" if found.value is None else f", {found.metric} {found.value:.4f} on {found.val_images} held out"
+    held += f", {found.metric} {found.folds[found.metric]:.4f} of networks like it on its folds" if found.folds else ""
     lines = [f"{found.path}: {found.recipe.model}, {found.parameters:,} parameters, {found.images} images{held}"]
     lines += [f"report: {found.report}"] if found.report else []
     if found.bundle is None or found.latency is None:

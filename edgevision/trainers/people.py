@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +13,7 @@ from edgevision.datasets.pairs import all_pairs
 from edgevision.runtime.errors import DatasetError
 from edgevision.runtime.spec import Preprocessing
 from edgevision.trainers.data import by_strata
-from edgevision.trainers.examples import Progress
+from edgevision.trainers.examples import Progress, TrainingData
 from edgevision.trainers.images import LabelledImages
 
 
@@ -25,9 +28,33 @@ class People(LabelledImages):
 
     def __init__(self, data: Dataset, p: Preprocessing, progress: Progress = None, *, strict: bool = True) -> None:
         super().__init__(data, p, progress, strict=strict)
-        present, targets = np.unique(self.targets, return_inverse=True)
-        self.people = tuple(data.labels[index] for index in present)
-        self.labels, self.targets = (), targets.astype(np.int64)
+        self.labels = ()
+        self._know(data.labels, self.targets)
+
+    def folds(self, count: int, seed: int) -> tuple[TrainingData, ...]:
+        """Everybody is held out once, whole, and the others are trained on.
+
+        Args:
+            count: Of the parts; fewer where they would hold less than two people each, and none where that leaves one.
+            seed: Chooses who is with whom.
+        """
+        count = min(count, len(self.people) // 2)
+        order = np.random.RandomState(seed).permutation(len(self.people))  # the same people on every machine
+        held = [np.isin(self.targets, order[part::count]) for part in range(count)] if count > 1 else []
+        return tuple(TrainingData(self._part(~is_held), self._part(is_held)) for is_held in held)
+
+    def _part(self, is_kept: NDArray[np.bool_]) -> People:
+        part, places = copy.copy(self), np.flatnonzero(is_kept)
+        part.data, part.pixels, part.unreadable = self.data.subset(places), self.pixels.subset(places), ()
+        part.sizes = tuple(self.sizes[int(place)] for place in places)
+        part._know(self.people, self.targets[places])
+        return part
+
+    def _know(self, names: Sequence[str], targets: NDArray[np.int64]) -> None:
+        """Numbers those who are there, and pairs their images."""
+        present, numbers = np.unique(targets, return_inverse=True)
+        self.people = tuple(names[index] for index in present)
+        self.targets = numbers.astype(np.int64)
         self._shares = np.eye(len(self.people), dtype=np.float32)[self.targets]
         found = all_pairs(self.data)
         self.pairs, self.same = found.pairs, found.same

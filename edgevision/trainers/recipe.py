@@ -49,6 +49,9 @@ class Recipe:
             at 0 every pixel weighs the same, at 1 every class.
         margin: Of "arcface", radians, and of "triplet", a difference of cosines.
         margin_scale: Of "arcface": what cosines are multiplied by.
+        whitening: Of embeddings: share of the spread within people that is divided out, 0 <= share < 1 (``whitening``).
+        threshold_folds: Of embeddings: parts of the people that a network trained on the others compares, in turn, for
+            the threshold; 0 trains none. Where images are held out the threshold comes from those.
         metric: Validation figure that chooses the best epoch; "": the task's own.
         ema: Decay of an exponential moving average of the weights, such as 0.999, 0 <= decay < 1; the averaged weights
             are judged and saved. 0 averages nothing.
@@ -90,6 +93,8 @@ class Recipe:
     class_balance: float = 0.0
     margin: float = 0.3
     margin_scale: float = 16.0
+    whitening: float = 0.0
+    threshold_folds: int = 0
     metric: str = ""
     ema: float = 0.0
     patience: int = 0
@@ -107,17 +112,20 @@ class Recipe:
         for name in ("epochs", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is not usable", expected="at least 1", got=str(getattr(self, name)))
-        for name in ("freeze", "patience", "qat", "seed", "warmup"):
+        for name in ("freeze", "patience", "qat", "seed", "threshold_folds", "warmup"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is not usable", expected="at least 0", got=str(getattr(self, name)))
         if self.freeze > self.epochs:
             raise InputError("freeze is not usable", expected=f"at most {self.epochs} epochs", got=str(self.freeze))
-        for name in ("validation_split", "label_smoothing", "momentum", "teacher_share", "sparsity", "ema"):
+        shares = ("validation_split", "label_smoothing", "momentum", "teacher_share", "sparsity", "ema", "whitening")
+        for name in shares:
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} is not usable", expected="a share 0 <= x < 1", got=str(getattr(self, name)))
         for name in ("weight_decay", "gradient_clip", "margin", "margin_scale"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise InputError(f"{name} is not usable", expected="a number >= 0", got=str(getattr(self, name)))
+        if self.threshold_folds == 1:
+            raise InputError("threshold_folds is not usable", expected="0, or at least 2", got="1")
         if not 0 < self.keep_channels <= 1:
             got = str(self.keep_channels)
             raise InputError("keep_channels is not usable", expected="a share 0 < x <= 1", got=got)

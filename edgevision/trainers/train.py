@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from edgevision.trainers.engine import import_keras, package_version
 from edgevision.trainers.examples import Progress, TrainingData
 from edgevision.trainers.families import Family, checked_options, named_family
 from edgevision.trainers.fit import fit
+from edgevision.trainers.folds import choose_on_folds
 from edgevision.trainers.history import Epoch, History, OnEpoch, OnStep
 from edgevision.trainers.logs import Logs
 from edgevision.trainers.names import check_name
@@ -56,6 +57,7 @@ class TrainingResult:
         parameters: Of the model.
         transfer: What the network began with; None where that was chance.
         seconds: Of all epochs, validation included.
+        folds: Figures of networks like it on what was held out of their training alone (``folds``); empty without.
         report: The page that was written.
         bundle: What the model was converted to.
         latency: A quick measurement of the bundle.
@@ -73,6 +75,7 @@ class TrainingResult:
     parameters: int
     transfer: Transfer | None = None
     seconds: float = 0.0
+    folds: Mapping[str, float] = field(default_factory=dict)
     report: Path | None = None
     bundle: Bundle | None = None
     latency: Report | None = None
@@ -161,8 +164,10 @@ def train(
     logs = Logs(tensorboard) if tensorboard else None
     samples = path.with_suffix(".samples")
     history = fit(task, examples, checkpoint, progress, _each(on_epoch, logs), on_step, samples=samples)
-    result = _result(task, path, examples, history, transfer)
+    folds = choose_on_folds(task, family, examples, checkpoint.folder, provenance, progress)
+    result = dataclasses.replace(_result(task, path, examples, history, transfer), folds=folds)
     provenance |= {"model": recipe.model, "best_epoch": history.best, result.metric: result.value}
+    provenance |= {"folds": folds} if folds else {}
     _save(task, examples, path, checkpoint.folder, provenance, progress)
     if report:
         write_report(Path(report), result, task, answering(built.model, p), examples, pictures)

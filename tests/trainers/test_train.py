@@ -179,6 +179,8 @@ def test_more_images_than_memory(few: Dataset, tmp_path: Path, monkeypatch: pyte
         ({"learning_rate": float("nan")}, "learning_rate is not usable"),
         ({"augment": ["sparkle"]}, "augmentation is unknown"),
         ({"validation_split": 1.0}, "validation_split is not usable"),
+        ({"threshold_folds": 1}, "threshold_folds is not usable: expected 0, or at least 2"),
+        ({"whitening": 1.0}, "whitening is not usable"),
         ({"preprocess": "imagenet"}, "preprocess is unknown"),
         ({"model": "cnn-mnist", "preprocess": "torch"}, "for colour images"),
         ({"input_size": (8, 32)}, "too small for cnn-cifar: expected at least 18x18, got 8x32"),

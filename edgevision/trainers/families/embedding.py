@@ -33,6 +33,7 @@ def face_net(shape: tuple[int, ...], labels: tuple[str, ...], options: Mapping[s
     rows, columns = tensor.shape[1:3]
     tensor = normalized(layers.DepthwiseConv2D((rows, columns), use_bias=False)(tensor))
     tensor = layers.Dropout(options["dropout"])(layers.Flatten()(tensor))
+    # These two take up the whitening (``whitening.fold``).
     vector = normalized(layers.Dense(options["dimensions"], use_bias=False)(tensor))
     return Built(keras.Model(image, vector, name="face_net"), EmbeddingHead())
 
@@ -55,18 +56,18 @@ FAMILIES = (
         face_net,
         {
             "input_size": (64, 56),
-            "batch_size": 32,
+            "batch_size": 16,
             "epochs": 120,
             "optimizer": "adamw",
             "learning_rate": 2e-3,
             "weight_decay": 5e-4,
             "warmup": 2.0,
             "augment": (
-                *("flip", "shift=0.1", "rotate=15", "zoom=0.2"),
-                *("brightness=0.3", "contrast=0.3", "noise=0.03", "cutout=0.4"),
+                *("flip", "shift=0.06", "rotate=8", "zoom=0.1"),
+                *("brightness=0.3", "contrast=0.3", "noise=0.03", "cutout=0.25"),
             ),
         },
-        {"width": 16, "dimensions": 64, "dropout": 0.2},
+        {"width": 24, "dimensions": 128, "dropout": 0.2},
         channels=1,
     ),
 )

@@ -86,6 +86,9 @@ def write_report(
 
 def verdict(result: TrainingResult) -> str:
     """What came out, in a sentence."""
+    if result.folds:
+        told = f"{figure(result.metric, result.folds[result.metric])} {called(result.metric)}"
+        return f"{told} of networks like this one on what was held out of their training alone"
     if result.value is None:
         return f"Trained for {words.count(len(result.history), 'epoch')}; nothing was held out to judge it by"
     held = words.count(result.val_images, "example")

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgevision.benchmarks.metrics.verification import Roc, accuracies, equal_error, roc, sorted_pairs
+from edgevision.benchmarks.metrics.verification import accuracies, equal_error, roc, sorted_pairs
 from edgevision.datasets import Dataset, open_dataset
 from edgevision.datasets.folders import is_tree
 from edgevision.datasets.tree import open_tree
@@ -25,6 +26,7 @@ from edgevision.trainers.people import People, check_people, divided
 from edgevision.trainers.pipeline import Targets
 from edgevision.trainers.recipe import Recipe
 from edgevision.trainers.tasks.task import Predict, Task, predicted
+from edgevision.trainers.whitening import fold, whitening
 
 if TYPE_CHECKING:
     from edgevision.trainers.report.sections import Section
@@ -42,7 +44,9 @@ class Embedding(Task):
     name, default, metric, higher = "embedding", "face-net", "eer", False
     figures: ClassVar[Mapping[str, bool]] = {"balanced_accuracy": True}
     losses = MARGIN_LOSSES
-    defaults: ClassVar[Mapping[str, Any]] = {"loss": "arcface", "validation_split": 0.2}
+    defaults: ClassVar[Mapping[str, Any]] = {
+        **{"loss": "arcface", "validation_split": 0.0, "threshold_folds": 3, "whitening": 0.8},
+    }
 
     def __init__(self, recipe: Recipe, built: Built, labels: tuple[str, ...], p: Preprocessing) -> None:
         super().__init__(recipe, built, labels, p)
@@ -98,16 +102,27 @@ class Embedding(Task):
     def judge(self, predict: Predict, examples: Examples) -> dict[str, float]:
         """Equal error rate of verification, and the mean share of right answers at its threshold, 0..1."""
         assert isinstance(examples, People), "as opened"
-        cosines = self._cosines(predict, examples)
-        rate, threshold = equal_error(_points(cosines, examples))
-        return {"eer": rate, "balanced_accuracy": accuracies(cosines, examples.same, threshold)[1]}
+        return _figures(self._cosines(predict, examples), examples.same)[0]
 
     def finish(self, predict: Predict, data: TrainingData) -> None:
-        """Takes the threshold of the equal error rate on the held-out images."""
+        """Whitens the vectors, and takes the threshold of the equal error rate on the held-out images."""
+        if self.recipe.whitening:
+            self._whiten(predict, data.train)
         if data.validation is not None:
-            assert isinstance(data.validation, People), "as opened"
-            cosines = self._cosines(predict, data.validation)
-            self._threshold = float(np.clip(equal_error(_points(cosines, data.validation))[1], -1, 1))
+            self.choose([(predict, data.validation)])
+
+    def folds(self, data: TrainingData) -> tuple[TrainingData, ...]:
+        """Parts of the people, where no others are held out."""
+        assert isinstance(data.train, People), "as opened"
+        return () if data.validation is not None else data.train.folds(self.recipe.threshold_folds, self.recipe.seed)
+
+    def choose(self, folds: Sequence[tuple[Predict, Examples]]) -> dict[str, float]:
+        """Takes the threshold of the equal error rate of all pairs together; pairs are of one fold each."""
+        cosines = [self._cosines(predict, examples) for predict, examples in folds]
+        same = np.concatenate([examples.same for _, examples in folds if isinstance(examples, People)])
+        figures, threshold = _figures(np.concatenate(cosines), same)
+        self._threshold = float(np.clip(threshold, -1, 1))
+        return figures
 
     def head(self) -> Head | None:
         """With the threshold, where images were held out."""
@@ -124,17 +139,35 @@ class Embedding(Task):
         cosines = self._cosines(predict, data.validation)
         return worst_pairs(cosines, self._threshold, data.validation, self.p.color, pictures)
 
-    def _cosines(self, predict: Predict, examples: People) -> Any:
+    def _whiten(self, predict: Predict, examples: Examples) -> None:
+        """By the training images as they are; then the directions are those of the people."""
+        assert isinstance(examples, People), "as opened"
+        vectors, targets = _vectors(predict, examples), examples.targets
+        middle, matrix = whitening(vectors, targets, self.recipe.whitening)
+        fold(self.built.model, middle, matrix)
+        if self._directions is not None:
+            people = np.eye(len(examples.people))[targets]
+            self._directions.assign(((vectors - middle) @ matrix).T @ people)
+
+    def _cosines(self, predict: Predict, examples: Examples) -> Any:
         """float64 (pairs,)."""
-        parts = []
-        for batch, outputs in predicted(predict, examples, _BATCH):
-            (found,) = outputs.values()
-            parts.append(found.reshape(len(batch), -1).astype(np.float64))
-        vectors = np.concatenate(parts)
+        assert isinstance(examples, People), "as opened"
+        vectors = _vectors(predict, examples)
         vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         first, second = examples.pairs.T
         return np.einsum("ij,ij->i", vectors[first], vectors[second])
 
 
-def _points(cosines: Any, examples: People) -> Roc:
-    return roc(sorted_pairs(cosines, examples.same))
+def _vectors(predict: Predict, examples: Examples) -> Any:
+    """float64 (images, dimensions)."""
+    parts = []
+    for batch, outputs in predicted(predict, examples, _BATCH):
+        (found,) = outputs.values()
+        parts.append(found.reshape(len(batch), -1).astype(np.float64))
+    return np.concatenate(parts)
+
+
+def _figures(cosines: Any, same: NDArray[np.bool_]) -> tuple[dict[str, float], float]:
+    """By name; and the threshold they are of."""
+    rate, threshold = equal_error(roc(sorted_pairs(cosines, same)))
+    return {"eer": rate, "balanced_accuracy": accuracies(cosines, same, threshold)[1]}, threshold

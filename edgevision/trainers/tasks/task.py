@@ -136,6 +136,23 @@ class Task(ABC):
         """After training, with the weights that are kept: chooses what is chosen on data, such as thresholds."""
         return
 
+    def folds(self, data: TrainingData) -> tuple[TrainingData, ...]:
+        """Parts of the training data, what is held out of each being new to a network that is trained on its rest: for
+        what must not be chosen on examples that a network knows (``folds.choose_on_folds``).
+        """
+        return ()
+
+    def choose(self, folds: Sequence[tuple[Predict, Examples]]) -> dict[str, float]:
+        """Chooses on examples that the networks of the folds have not seen, such as a threshold.
+
+        Args:
+            folds: Network and held-out examples of each of ``folds``.
+
+        Returns:
+            The task's figures on all of them together.
+        """
+        raise AssertionError("a task with folds has its own")
+
     @classmethod
     def channels(cls, data: Any) -> int:
         """Of the images, for families that take what the data has: 3, or 1 of grey ones."""
