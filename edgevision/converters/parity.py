@@ -104,20 +104,22 @@ def _joined(rows: Sequence[Outputs]) -> Outputs:
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
 
-def compare(reference: Scored, outputs: Scored, precision: Precision, same: float) -> Parity:
+def compare(reference: Scored, outputs: Scored, precision: Precision, same: float, *, in_full: bool = False) -> Parity:
     """How closely ``outputs`` follow ``reference``, both (samples, ...), with the ``same`` best class in that share."""
-    ratio = sqnr_db(reference, outputs)
+    ratio = sqnr_db(reference, outputs, in_full=in_full)
     error = float(np.abs(reference - outputs).max())
     return Parity(len(outputs), ratio, error, same, ratio >= LIMITS_DB[precision])
 
 
-def sqnr_db(reference: Scored, outputs: Scored) -> float:
+def sqnr_db(reference: Scored, outputs: Scored, *, in_full: bool = False) -> float:
     """Signal-to-quantisation-noise ratio in decibel.
 
-    The signal is what ``spread`` leaves of the reference.
+    The signal is what ``spread`` leaves of the reference, or all of it ``in_full``: of an int8 model whose float model
+    gives every image the same answer, the spread is nothing but rounding.
     """
     exact = reference.astype(np.float64)
-    return decibels(float(np.square(spread(exact)).sum()), float(np.square(outputs - exact).sum()))
+    signal = exact if in_full else spread(exact)
+    return decibels(float(np.square(signal).sum()), float(np.square(outputs - exact).sum()))
 
 
 def spread(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.converters.gate import CHANGES_PER_POINT, LEAST_SQNR_DB
-from edgevision.converters.parity import LIMITS_DB, Answers, Outputs, decibels, spread
+from edgevision.converters.parity import LIMITS_DB, Answers, Outputs, decibels, is_constant, spread
 from edgevision.converters.quantize.graph import Graph
 from edgevision.runtime.manifest import Agreement, Artifact, Parity, Signal, Verdict
 
@@ -47,7 +47,8 @@ def check_signals(artifact: Artifact, answers: Answers, graph: Graph, limit_db: 
     outputs = answers.artifacts[artifact.name]
     reference = answers.reference(artifact.precision)
     assert reference is not None, "models of the task tensors have layers"
-    parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision])
+    alike = {name for name, values in answers.source.items() if is_constant(values)}
+    parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision], alike)
     is_exact = artifact.precision == "float32" and parity.passed
     agreement = judge_signals(answers.source, outputs, graph, limit_db, is_exact=is_exact)
     return dataclasses.replace(artifact, parity=parity, agreement=agreement)
@@ -86,19 +87,22 @@ def _verdict(signal: Signal, limit_db: float) -> Verdict:
     return "pass" if low >= limit_db else "fail" if high < limit_db else "undecided"
 
 
-def powers(reference: Values, outputs: Values) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def powers(
+    reference: Values, outputs: Values, *, in_full: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Signal and noise of each sample, float64 (samples,): sums of squares, of integers counts.
 
     Args:
         reference: (samples, ...), floats or integers.
         outputs: Likewise.
+        in_full: Whether what all samples have in common is signal, too; see ``parity.sqnr_db``.
     """
     samples = len(reference)
     exact, found = reference.reshape(samples, -1), outputs.reshape(samples, -1)
     if exact.dtype.kind in "iub":
         return np.full(samples, CHANGES_PER_POINT * exact.shape[1]), (exact != found).sum(1).astype(np.float64)
     wide = exact.astype(np.float64)
-    return np.square(spread(wide)).sum(1), np.square(found - wide).sum(1)
+    return np.square(wide if in_full else spread(wide)).sum(1), np.square(found - wide).sum(1)
 
 
 def sqnr_interval(signal: NDArray[np.float64], noise: NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
@@ -122,8 +126,8 @@ def _signal(name: str, reference: Values, outputs: Values, graph: Graph) -> Sign
     return Signal(name, ratio, interval, _same(reference, outputs, name, graph))
 
 
-def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float) -> Parity:
-    sums = [powers(exact, outputs[name]) for name, exact in reference.items()]
+def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float, alike: Collection[str] = ()) -> Parity:
+    sums = [powers(exact, outputs[name], in_full=name in alike) for name, exact in reference.items()]
     ratio = min(decibels(signal.sum(), noise.sum()) for signal, noise in sums)
     error = max(float(np.abs(outputs[name] - exact.astype(np.float64)).max()) for name, exact in reference.items())
     same = _least(_same(exact, outputs[name], name, graph) for name, exact in reference.items())

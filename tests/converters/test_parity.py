@@ -64,6 +64,8 @@ def test_a_constant_is_judged_by_its_size() -> None:
     assert sqnr_db(rounded, constant * np.float32(1 + 1e-5)) == pytest.approx(100, abs=1)
     assert sqnr_db(rounded, 1.1 * constant) == pytest.approx(20, abs=0.1)
     assert is_constant(rounded)
+    eight_bits = constant + np.float32(1e-3) * numbers(1, 20, 3)  # more than rounding: a spread of its own
+    assert sqnr_db(eight_bits, constant) < 10 < 60 < sqnr_db(eight_bits, constant, in_full=True)
     assert not is_constant(constant + np.float32(1e-3) * numbers(0, 20, 3))
 
 
