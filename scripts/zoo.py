@@ -83,10 +83,10 @@ the conversion's: `undecided` means that nothing forbidden was seen, on too few 
 """
 #: Why a gate was missed, as far as it was looked into.
 CAUSES = {
-    "mobilenet-v3-small": """int8.xml stands at 13 dB beside the quantised Keras model, where 25 are asked for, though its
-accuracy is within a point. At 32x32 the last blocks see maps of one cell and enlarge every difference: OpenVINO's roundings
-are 66 dB behind the first gate and 11 behind the last (`edgevision inspect`). TFLite and ONNX give the quantised model's own
-integers, but those are as far from float there.""",
+    "mobilenet-v3-small": """int8.xml stands at 13 dB beside the quantised Keras model, where 25 are asked for, though
+  its accuracy is within a point. At 32x32 the last blocks see maps of one cell and enlarge every difference: OpenVINO
+  stands at 66 dB behind the first gate and at 11 behind the last (`edgevision inspect`). TFLite and ONNX give the
+  quantised model's own integers, but those are as far from float there.""",
 }
 
 
