@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,9 @@ def through(name: str, size: int, options: dict[str, Any], images: Path, folder:
     with np.load(images) as file:
         image = file["images"][3]
     for artifact in INT8:
-        with edgevision.load(bundle.path, artifact=artifact, tune=False) as predictor:
+        with pytest.warns(UserWarning, match="failed the checks") if artifact in far else nullcontext():
+            predictor = edgevision.load(bundle.path, artifact=artifact, tune=False)
+        with predictor:
             found = predictor(image)
             assert isinstance(found, Classification)
             assert found.label in result.labels and found.scores.sum() == pytest.approx(1, abs=1e-3)
