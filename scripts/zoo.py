@@ -35,7 +35,7 @@ from edgevision.datasets import open_dataset
 from edgevision.runtime.bundle import Bundle
 from edgevision.trainers.checkpoint import has_state
 from edgevision.trainers.families import FAMILIES, named_family
-from edgevision.trainers.families.applications import APPLICATIONS as KERAS_APPLICATIONS
+from edgevision.trainers.families.applications import APPLICATIONS
 from edgevision.trainers.recipe import read_recipe, recipe_of
 from edgevision.trainers.tasks import TASKS, named_task
 from edgevision.trainers.train import model_input, train
@@ -59,7 +59,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     **{name: {**STREETS, "model": name, "epochs": 8} for name in ("deeplab-mobilenet", "fcn", "unet")},
 }
 #: Those of keras.applications, by how their names begin: input side, epochs, images of a class.
-APPLICATIONS: dict[str, tuple[int, int, int]] = {
+SIZES: dict[str, tuple[int, int, int]] = {
     **{"mobilenet": (32, 8, 400), "efficientnet": (32, 5, 400), "nasnet-mobile": (32, 3, 400), "vgg": (32, 3, 400)},
     **{
         "densenet": (32, 4, 400),
@@ -180,9 +180,9 @@ def data_of(name: str, work: Path, toy: bool) -> str:
 
 def application(name: str) -> tuple[int, int, int] | None:
     """Input side, epochs and images of a class of a network of keras.applications; None for any other."""
-    if name not in {each.name for each in KERAS_APPLICATIONS}:
+    if name not in {each.name for each in APPLICATIONS}:
         return None
-    return next(sizes for start, sizes in APPLICATIONS.items() if name.startswith(start))
+    return next(sizes for start, sizes in SIZES.items() if name.startswith(start))
 
 
 def settings(name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgevision.benchmarks.accuracy import ranks
 from edgevision.converters.flips import flips, flips_bytes
 from edgevision.converters.gate import judge
-from edgevision.converters.parity import Answers, Outputs, compare, is_constant, probabilities
+from edgevision.converters.parity import Answers, Outputs, compare, probabilities
 from edgevision.runtime.manifest import Artifact, Manifest, Scores
 from edgevision.runtime.spec import TensorSpec
 from edgevision.runtime.tasks import task_of
@@ -39,7 +39,7 @@ def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Tar
     parity = None
     if reference is not None:  # else nothing is there that an int8 file should be like: the gate alone decides
         same = float((class_shares(reference, manifest).argmax(1) == after.argmax(1)).mean())
-        in_full = is_constant(_only(answers.source))
+        in_full = bool(answers.alike)
         parity = compare(_only(reference), _only(outputs), artifact.precision, same, in_full=in_full)
     agreement = judge(
         before.argmax(1).astype(np.int64),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from typing import Any
 
@@ -56,6 +57,11 @@ class Answers:
     quantized: Outputs | None
     artifacts: dict[str, Outputs]
     weights: Outputs | None = None
+
+    @cached_property
+    def alike(self) -> frozenset[str]:
+        """Outputs of which the float model gives every sample the same, rounding apart."""
+        return frozenset(name for name, values in self.source.items() if is_constant(values))
 
     def reference(self, precision: Precision) -> Outputs | None:
         """What an artifact of that precision was exported from; None where there is no Keras model of that."""

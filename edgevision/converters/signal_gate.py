@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.converters.gate import CHANGES_PER_POINT, LEAST_SQNR_DB
-from edgevision.converters.parity import LIMITS_DB, Answers, Outputs, decibels, is_constant, spread
+from edgevision.converters.parity import LIMITS_DB, Answers, Outputs, decibels, spread
 from edgevision.converters.quantize.graph import Graph
 from edgevision.runtime.manifest import Agreement, Artifact, Parity, Signal, Verdict
 
@@ -47,8 +47,7 @@ def check_signals(artifact: Artifact, answers: Answers, graph: Graph, limit_db: 
     outputs = answers.artifacts[artifact.name]
     reference = answers.reference(artifact.precision)
     assert reference is not None, "models of the task tensors have layers"
-    alike = {name for name, values in answers.source.items() if is_constant(values)}
-    parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision], alike)
+    parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision], answers.alike)
     is_exact = artifact.precision == "float32" and parity.passed
     agreement = judge_signals(answers.source, outputs, graph, limit_db, is_exact=is_exact)
     return dataclasses.replace(artifact, parity=parity, agreement=agreement)
@@ -126,7 +125,7 @@ def _signal(name: str, reference: Values, outputs: Values, graph: Graph) -> Sign
     return Signal(name, ratio, interval, _same(reference, outputs, name, graph))
 
 
-def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float, alike: Collection[str] = ()) -> Parity:
+def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float, alike: Collection[str]) -> Parity:
     sums = [powers(exact, outputs[name], in_full=name in alike) for name, exact in reference.items()]
     ratio = min(decibels(signal.sum(), noise.sum()) for signal, noise in sums)
     error = max(float(np.abs(outputs[name] - exact.astype(np.float64)).max()) for name, exact in reference.items())

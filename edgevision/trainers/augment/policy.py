@@ -51,15 +51,12 @@ class Policy:
             random: Decides all that is random.
             draw: Gives another example of the data, for operations that mix several.
         """
-        example, pending = _through(self.operations, example, random, draw)
-        return example if pending is None else warped(example, pending)
+        return _moved(*_through(self.operations, example, random, draw))
 
     def unmoved(self, example: Example, random: np.random.Generator, draw: Draw) -> tuple[Example, Affine | None]:
         """The same example, and its last move, which is still to be done (``batch.warped_pixels``)."""
         example, pending = _through(self.operations, example, random, draw)
-        if pending is None or is_pixels_alone(example):
-            return example, pending
-        return warped(example, pending), None
+        return (example, pending) if is_pixels_alone(example) else (_moved(example, pending), None)
 
 
 def _through(
@@ -74,21 +71,19 @@ def _through(
                 step = operation.map(height, width, random)
                 pending = step if pending is None else pending.then(step)
                 continue
-            if pending is not None:
-                example, pending = warped(example, pending), None
+            example, pending = _moved(example, pending), None
             partner = _partner(operations[:index], random, draw) if operation.mixes else draw
             example = operation(example, random, partner)
     return example, pending
 
 
+def _moved(example: Example, pending: Affine | None) -> Example:
+    return example if pending is None else warped(example, pending)
+
+
 def _partner(before: Sequence[Operation], random: np.random.Generator, draw: Draw) -> Draw:
     plain = [operation for operation in before if not operation.mixes]
-
-    def partner() -> Example:
-        example, pending = _through(plain, draw(), random, draw)
-        return example if pending is None else warped(example, pending)
-
-    return partner
+    return lambda: _moved(*_through(plain, draw(), random, draw))
 
 
 def _operation(text: str) -> Operation:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from edgevision.runtime.errors import InputError
 from edgevision.trainers.engine import import_keras
 from edgevision.trainers.families.family import Built, Family
+from edgevision.trainers.families.units import STEADY
 
 if TYPE_CHECKING:
     import keras
@@ -51,8 +52,6 @@ def _numbered(prefix: str, function: str, summary: str, preprocess: str, sizes: 
     ]
 
 
-#: Of all batch norms; see ``_hurry``.
-_MOMENTUM = 0.95
 _RESNET = dict.fromkeys(("50", "101", "152"), 224)
 _SCALED = {"B0": 224, "B1": 240, "B2": 260, "B3": 300, "B4": 380, "B5": 456, "B6": 528, "B7": 600}
 _SCALED_V2 = {"B0": 224, "B1": 240, "B2": 260, "B3": 300, "S": 384, "M": 480, "L": 480}
@@ -135,7 +134,7 @@ def _hurry(base: keras.Model) -> None:
     """
     for layer in base.layers:
         if isinstance(layer, import_keras().layers.BatchNormalization):
-            layer.momentum = min(layer.momentum, _MOMENTUM)
+            layer.momentum = min(layer.momentum, STEADY)
 
 
 def _refused(application: Application, weights: str | None, error: Exception) -> InputError:

@@ -12,6 +12,8 @@ from edgevision.trainers.engine import import_keras
 
 #: Of batch norms whose statistics follow within tens of steps: small data has few.
 MOMENTUM = 0.9
+#: Within dozens of steps, of batches of few images, whose own statistics are noisy.
+STEADY = 0.95
 #: Keras' own, for those that have hundreds.
 SLOW = 0.99
 

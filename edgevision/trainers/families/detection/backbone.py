@@ -6,7 +6,7 @@ import functools
 from typing import Any
 
 from edgevision.trainers.engine import import_keras
-from edgevision.trainers.families.units import conv_unit, separable_unit
+from edgevision.trainers.families.units import STEADY, conv_unit, separable_unit
 
 #: Pixels of the input per cell of each level.
 STRIDES = (8, 16, 32)
@@ -27,10 +27,8 @@ DEFAULTS: dict[str, Any] = {
 #: (channels, stride) of the separable convolutions behind the first one, at width 1.
 _BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 2), (512, 1))
 _STEM = 32
-#: Statistics of batch norms follow within an epoch of a few dozen steps.
-_MOMENTUM = 0.95
-convolved = functools.partial(conv_unit, momentum=_MOMENTUM)
-separable = functools.partial(separable_unit, momentum=_MOMENTUM)
+convolved = functools.partial(conv_unit, momentum=STEADY)
+separable = functools.partial(separable_unit, momentum=STEADY)
 
 
 def scales(image: Any, width: float) -> list[Any]:
