@@ -122,6 +122,17 @@ def artifact(precision: Any) -> Artifact:
     return Artifact(f"{precision}.onnx", "onnx", precision, (), (), ())
 
 
+def test_int8_files_of_a_model_that_answers_all_alike_are_judged_by_size(exported: Exported) -> None:
+    """What such a quantised model differs by between images is rounding, in which engines need not agree."""
+    constant = np.tile(np.array([[3.0, -1.0]], np.float32), (20, 1))
+    rounded, other = (constant + np.float32(1e-2) * numbers(seed, 20, 2) for seed in (0, 1))
+    manifest = Manifest("classification", ("a", "b"), "logits", exported.preprocessing)
+    for source, passes in ((constant, True), (rounded, False)):
+        answers = Answers({"output": source}, {"output": rounded}, {"int8.onnx": {"output": other}})
+        found = check(artifact("int8"), answers, manifest, None, 1.0)
+        assert found.parity is not None and found.parity.passed == passes
+
+
 def test_each_precision_is_checked_against_its_own_model(exported: Exported) -> None:
     """int8 follows the quantised model, float32 the source; the gate compares both with the source."""
     logits = numbers(0, 50, 4)
