@@ -1,10 +1,11 @@
 """Every family of networks through the whole toolkit: train, convert, evaluate, measure; writes docs/zoo.md.
 
-    python scripts/zoo.py [--toy] [--only NAME ...] [--no-benchmark] [--work DIR] [--out docs/zoo.md]
+    python scripts/zoo.py [--toy] [--only NAME ...] [--all-sizes] [--no-benchmark] [--work DIR] [--out docs/zoo.md]
 
 Each family has a process of its own and leaves its files in --work: what is there is not done again, so that a run that
 was interrupted goes on when it is started again, in the middle of a training if need be. A family that fails does not
 stop the rest: the page says where it failed, and the next run tries it again. --toy takes a few images and one epoch.
+Of families in several sizes it is the smallest unless --all-sizes or --only says otherwise.
 --no-benchmark leaves latencies to a later run, on a machine that has nothing else to do.
 
 A family trains for some minutes on two processors, which is less than it wants: enough that int8 has something to lose,
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -69,6 +71,11 @@ SIZES: dict[str, tuple[int, int, int]] = {
     },
     **{"xception": (71, 1, 400), "convnext": (32, 1, 400), "nasnet-large": (32, 1, 400)},
 }
+#: Sizes that show of their family what its smallest shows, in several times the time.
+LARGER = (
+    r"convnext-(small|base|large)|densenet(169|201)|efficientnet-b[1-7]|efficientnetv2-(b[1-3]|[sml])|nasnet-large"
+    r"|resnet1\d\d(v2)?|vgg19"
+)
 TOY = {"epochs": 1}
 #: Images of a class in toy data.
 FEW = 24
@@ -76,10 +83,11 @@ FORMATS = ("tflite", "onnx", "openvino")
 INTRODUCTION = """# What every family of networks reaches
 
 Written by `python scripts/zoo.py`: every family through training, conversion, evaluation on the test split and a quick
-benchmark. Each trains for some minutes of two processors on small data, the networks of keras.applications from scratch
-on 400 images of a class: enough that int8 has something to lose, not what a network is able to. Images are those that
-were trained on, times the epochs; latency is the median of the fastest int8 file where all this was made; the gate is
-the conversion's: `undecided` means that nothing forbidden was seen, on too few images to rule it out.
+benchmark; of those in several sizes the smallest (`--all-sizes` takes all). Each trains for some minutes of two
+processors on small data, the networks of keras.applications from scratch on 400 images of a class: enough that int8 has
+something to lose, not what a network is able to. Images are those that were trained on, times the epochs; latency is
+the median of the fastest int8 file where all this was made; the gate is the conversion's: `undecided` means that
+nothing forbidden was seen, on too few images to rule it out.
 """
 #: Why a gate was missed, as far as it was looked into.
 CAUSES = {
@@ -93,6 +101,7 @@ CAUSES = {
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toy", action="store_true")
+    parser.add_argument("--all-sizes", action="store_true")
     parser.add_argument("--no-benchmark", action="store_true")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[])
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "zoo")
@@ -105,7 +114,8 @@ def main() -> int:
     if options.one:
         one(options.one, work, options.toy, not options.no_benchmark)
         return 0
-    names = [named_family(name).name for name in options.only] or sorted(FAMILIES)
+    usual = (name for name in sorted(FAMILIES) if options.all_sizes or not re.fullmatch(LARGER, name))
+    names = [named_family(name).name for name in options.only] or list(usual)
     for number, name in enumerate(names, 1):
         print(f"{number}/{len(names)} {name}: ", end="", flush=True)
         flags = [f"--{flag.replace('_', '-')}" for flag in ("toy", "no_benchmark") if getattr(options, flag)]
