@@ -29,6 +29,8 @@ Rounding = Callable[[Op, Any], Array]
 #: latter twice while its shift is added, and three that wait.
 _BYTES = 16
 _BUDGET, _LEAST, _MOST = 192 * 2**20, 8, 300
+#: Values, of one image or several, that are rounded in one go: a call for each small image would take most of the time.
+_AT_ONCE = 2**19
 
 
 def images_to_correct(graph: Graph) -> int:
@@ -112,11 +114,12 @@ def _waiting(value: Any, grid: Range | None) -> Any:
         return value
     import tensorflow as tf
 
-    found: NDArray[np.uint8] = np.empty(value.shape, np.uint8)
-    for index, image in enumerate(value):  # one by one: the steps in between are as large as the image
+    values, found = value.numpy(), np.empty(value.shape, np.uint8)
+    size = max(1, _AT_ONCE // max(1, values[0].size))  # the steps in between are eight times as large
+    for start in range(0, len(values), size):
         # Rounded by the very operation that the model has: means of whole numbers lie half way between two often.
-        rounded = tf.quantization.fake_quant_with_min_max_args(image, grid.low, grid.high)
-        found[index] = np.clip(np.rint(rounded.numpy() / grid.scale) + grid.zero_point, 0, STEPS)
+        rounded = tf.quantization.fake_quant_with_min_max_args(values[start : start + size], grid.low, grid.high)
+        found[start : start + size] = np.clip(np.rint(rounded.numpy() / grid.scale) + grid.zero_point, 0, STEPS)
     return found
 
 

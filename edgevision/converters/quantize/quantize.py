@@ -149,6 +149,7 @@ class _Seen:
         self._correction, self._means = correction, kernel_means(graph, correction)
         self._graph, self._nearest = graph, quantize_kernels(graph)
         self._observers = observe(graph, batches)
+        self._measured: dict[str, dict[str, Range]] = {}
         self._settled = convergence({name: observer.images for name, observer in self._observers.items()})
         self._logits: Logits | None = None
         self._given: dict[str, Range] = {}
@@ -158,8 +159,9 @@ class _Seen:
             self._given = {} if self._logits is not None else {last: narrow_logits(graph, batches, scores)}
 
     def candidate(self, estimate: str, rounding: Rounding, pair_safe: bool = False) -> Quantized:
-        measured = {name: _ESTIMATES[estimate](observer) for name, observer in self._observers.items()}
-        grids = value_grids(self._graph, {**measured, **self._given})
+        if estimate not in self._measured:
+            self._measured[estimate] = {name: _ESTIMATES[estimate](item) for name, item in self._observers.items()}
+        grids = value_grids(self._graph, {**self._measured[estimate], **self._given})
         if self._logits is not None:
             del grids[self._logits.name]
         ranges = rounded_outputs(self._graph, grids)
