@@ -1,41 +1,36 @@
 """Cross-layer equalisation: channels of one tensor brought to like ranges, so that one 8-bit grid serves them all.
 
-A channel's scale can be taken out of one kernel and put into the next wherever only positively homogeneous operations
-lie between, f(s x) = s f(x), as a plain ReLU is (Nagel et al. 2019, "Data-Free Quantization Through Weight Equalization
-and Bias Correction", section 4.1). The paper levels ranges of weights, which have one grid per layer there. Here each
-output channel of a kernel has its own, so what is levelled is what has one grid still: the values in between, whose
-ranges are seen on images, against the weights of the kernel behind. A depthwise kernel has a grid for every input
-channel, and takes any scale for nothing.
+A channel's scale can be taken out of one kernel and put into those that read it wherever only positively homogeneous
+operations lie between, f(s x) = s f(x), as a plain ReLU is (Nagel et al. 2019, "Data-Free Quantization Through Weight
+Equalization and Bias Correction", section 4.1). The paper levels ranges of weights, which have one grid per layer
+there. Here each output channel of a kernel has its own, so what is levelled is what has one grid still: the values in
+between, whose ranges are seen on images, against the weights of the kernels behind. A depthwise kernel has a grid for
+every input channel, and takes any scale for nothing.
+
+Beyond the paper's pairs of layers, channels are followed through concatenations and sums to all their readers
+(``channels``). Networks that normalise there, DenseNet and ResNet V2, read each channel by the factor of a norm, which
+also enlarges the roundings of those that use little of the common grid: in int8 a DenseNet121 changed 3 % of its
+answers on CIFAR-10 in place of 10 %.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.converters.quantize.build import build_model, run
+from edgevision.converters.quantize.channels import Channels
 from edgevision.converters.quantize.graph import Array, Graph, Op
 from edgevision.converters.quantize.observe import Batch
 
-#: Kernels whose outputs or inputs can be scaled per channel.
-_KERNELS = ("Conv2D", "DepthwiseConv2D", "Dense")
-#: Operations that a channel's scale passes, besides a ReLU.
-_HOMOGENEOUS = (
-    "LeakyReLU",
-    "MaxPooling2D",
-    "AveragePooling2D",
-    "GlobalAveragePooling2D",
-    "ZeroPadding2D",
-    "UpSampling2D",
-)
-#: Tried only where a pair's channels differ by more than this: the largest range beside the median one.
-_WORTH = 8.0
+#: Tried only where the channels that share a grid differ by more than this, the largest range beside the median one;
+#: less is asked for where it costs nothing, as nothing but depthwise kernels reads them.
+_WORTH, _WORTH_FREE = 8.0, 2.0
 #: A channel is not made larger than by this: what is that much smaller than others is hardly there.
 _MOST = 1e4
 
-Scales = NDArray[np.float64]
+#: One for each number of ``Channels``.
+PerChannel = NDArray[np.float64]
 
 
 def equalize(graph: Graph, batch: Batch) -> Graph | None:
@@ -45,42 +40,45 @@ def equalize(graph: Graph, batch: Batch) -> Graph | None:
         graph: Folded float graph.
         batch: Samples that show the ranges.
     """
-    pairs = list(_pairs(graph))
-    seen = _largest(graph, [first.name for first, _ in pairs], batch)
-    if not any(_spread(seen[first.name]) > _WORTH for first, _ in pairs):
+    channels = Channels(graph)
+    if not channels.free.any():
         return None
-    equalized = graph.copy()
-    for first, second in pairs:
-        before, behind = equalized.ops[first.name], equalized.ops[second.name]
-        _move(before, behind, _scales(seen[first.name], behind))
-    return equalized
+    ranges, weights = _ranges(graph, channels, batch), _weights(channels)
+    scales, is_worth_it = np.ones_like(ranges), False
+    for root in np.unique(channels.together[channels.free]):
+        members = np.flatnonzero(channels.together == root)
+        if ranges[members].any():
+            limit = _WORTH if weights[members].any() else _WORTH_FREE
+            is_worth_it |= _spread(ranges[members]) > limit
+            scales[members] = _scales(ranges[members], weights[members])
+    if not is_worth_it:
+        return None
+    return _moved(graph, channels, np.where(channels.free, scales, 1.0).astype(np.float32))
 
 
-def _pairs(graph: Graph) -> Iterator[tuple[Op, Op]]:
-    """Kernels with nothing but homogeneous operations between, each the only reader of the one before."""
-    for op in graph:
-        behind = graph.sole_consumer(op.name) if op.kind in _KERNELS else None
-        while behind is not None and _passes(graph, behind):
-            behind = graph.sole_consumer(behind.name)
-        if behind is not None and behind.kind in _KERNELS:
-            yield op, behind
+def _ranges(graph: Graph, channels: Channels, batch: Batch) -> PerChannel:
+    """Largest absolute value of each channel; 0 where it was not seen."""
+    found: PerChannel = np.zeros(len(channels.free))
+    names = [op.name for op in (*channels.makers, *channels.sums) if channels.free[channels.numbers[op.name]].any()]
+    for name, largest in _largest(graph, names, batch).items():
+        np.maximum.at(found, channels.numbers[name], largest)
+    return found
 
 
-def _passes(graph: Graph, op: Op) -> bool:
-    """Whether a positive scale per channel comes out of ``op`` as it went in."""
-    if op.kind == "ReLU":  # a bound would have to move with the scale, and is one for all channels
-        config = op.config
-        return config.get("max_value") is None and not config.get("threshold")
-    if op.kind == "Reshape":  # of one position: the channels stay where they are
-        return int(np.prod(op.shape)) == graph.ops[op.inputs[0]].shape[-1] == op.shape[-1]
-    return op.kind in _HOMOGENEOUS
+def _weights(channels: Channels) -> PerChannel:
+    """Largest weight that each channel meets, as a share of its kernel's; 0 where only depthwise kernels read it."""
+    found: PerChannel = np.zeros(len(channels.free))
+    for op in channels.readers:
+        if op.kind != "DepthwiseConv2D":
+            kernel = np.abs(_by_input(op)).max((0, 2))
+            shares = np.maximum(kernel / max(float(kernel.max()), 1e-30), 1 / _MOST)
+            np.maximum.at(found, channels.numbers[op.inputs[0]], shares)
+    return found
 
 
-def _largest(graph: Graph, names: list[str], batch: Batch, size: int = 16) -> dict[str, Scales]:
+def _largest(graph: Graph, names: list[str], batch: Batch, size: int = 16) -> dict[str, PerChannel]:
     """Largest absolute value per channel behind each operation, as far as a following ReLU lets it through."""
-    found: dict[str, Scales] = {}
-    if not names:
-        return found
+    found: dict[str, PerChannel] = {}
     rectified = {name for name in names if _is_rectified(graph, name)}
     model = build_model(graph, outputs=names)
     for start in range(0, len(next(iter(batch.values()))), size):
@@ -97,32 +95,30 @@ def _is_rectified(graph: Graph, name: str) -> bool:
     return reader is not None and reader.kind == "ReLU" and not reader.config.get("negative_slope")
 
 
-def _spread(largest: Scales) -> float:
-    alive = largest[largest > 0]
-    return float(alive.max() / np.median(alive)) if alive.size else 1.0
+def _spread(ranges: PerChannel) -> float:
+    alive = ranges[ranges > 0]
+    return float(alive.max() / np.median(alive))
 
 
-def _scales(largest: Scales, behind: Op) -> Scales:
-    """What each channel is divided by. One that shows nothing is made large, so that its weights behind stay small."""
-    top = largest.max()
-    if top <= 0:
-        return np.ones_like(largest)
-    ranges = np.maximum(largest / top, 1 / _MOST)
-    if behind.kind != "DepthwiseConv2D":
-        kernel = np.abs(_by_input(behind)).max((0, 2))
-        weights = np.maximum(kernel / max(float(kernel.max()), 1e-30), 1 / _MOST)
-        ranges = np.sqrt(ranges / weights)
-    scales = ranges / ranges.max()
-    return np.asarray(np.where(largest > 0, scales, scales[largest > 0].min()))
+def _scales(ranges: PerChannel, weights: PerChannel) -> PerChannel:
+    """What channels that share grids are divided by; those that show nothing by the least: their weights shrink."""
+    shares = np.maximum(ranges / ranges.max(), 1 / _MOST)
+    scales = np.where(weights > 0, np.sqrt(shares / np.where(weights > 0, weights, 1)), shares)
+    scales /= scales.max()
+    return np.asarray(np.where(ranges > 0, scales, scales[ranges > 0].min()))
 
 
-def _move(before: Op, behind: Op, scales: Scales) -> None:
-    """Divide the outputs of one kernel, multiply the inputs of the next, in place."""
-    factors = scales.astype(np.float32)
-    kernel = before.weights[0]
-    per_output = factors.reshape(kernel.shape[2:]) if before.kind == "DepthwiseConv2D" else factors
-    before.weights[0], before.weights[1] = kernel / per_output, before.weights[1] / factors
-    behind.weights[0] = (_by_input(behind) * factors[:, None]).reshape(behind.weights[0].shape)
+def _moved(graph: Graph, channels: Channels, scales: Array) -> Graph:
+    """Outputs of kernels divided, inputs of those that read them multiplied."""
+    moved = graph.copy()
+    for op in (moved.ops[maker.name] for maker in channels.makers):
+        factors, kernel = scales[channels.numbers[op.name]], op.weights[0]
+        per_output = factors.reshape(kernel.shape[2:]) if op.kind == "DepthwiseConv2D" else factors
+        op.weights[0], op.weights[1] = kernel / per_output, op.weights[1] / factors
+    for op in (moved.ops[reader.name] for reader in channels.readers):
+        factors = scales[channels.numbers[op.inputs[0]]]
+        op.weights[0] = (_by_input(op) * factors[:, None]).reshape(op.weights[0].shape)
+    return moved
 
 
 def _by_input(op: Op) -> Array:

@@ -112,13 +112,64 @@ def test_what_would_change_answers_is_left_alone(between: Any) -> None:
     assert equalize(folded(skew(network(*between), 100)), BATCH) is None
 
 
-def test_a_value_that_two_read_is_left_alone() -> None:
+FACTORS = np.where(np.arange(8) < 2, 100, 1).astype(np.float32)
+
+
+def branching(how: str, factors: Floats = FACTORS) -> Any:
+    """A value with several readers, its channels larger by some factors and read smaller by them."""
     image = keras.Input((16, 16, 3))
-    first = kl.Conv2D(8, 3)(image)
-    joined = kl.Concatenate()([kl.Conv2D(6, 3)(first), kl.Conv2D(6, 3)(first)])
+    value = kl.Conv2D(8, 3, padding="same", name="first")(kl.Rescaling(1 / 255.0)(image))
+    if how == "two kernels":
+        joined = kl.Concatenate()([kl.Conv2D(6, 3, name=name)(value) for name in ("second", "third")])
+    else:
+        other = kl.Conv2D(8, 3, padding="same", name="other")(kl.ReLU()(kl.BatchNormalization(name="before")(value)))
+        joined = {"beside": kl.Concatenate, "sum": kl.Add}[how]()([value, other])
+        joined = kl.Conv2D(6, 3)(kl.ReLU()(kl.BatchNormalization(name="behind")(kl.MaxPooling2D(2)(joined))))
+    model = keras.Model(image, kl.Dense(4)(kl.GlobalMaxPooling2D()(kl.ReLU()(joined))))
+    for name in ("first", "other")[: 2 if how == "sum" else 1]:
+        kernel, bias = model.get_layer(name).get_weights()
+        model.get_layer(name).set_weights([kernel * factors, bias * factors])
+    for layer in model.layers:
+        if isinstance(layer, kl.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            gamma[:8] /= factors
+            layer.set_weights([gamma, beta, mean, variance])
+        elif layer.name in ("second", "third"):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel / factors[:, None], bias])
+    return model
+
+
+@pytest.mark.parametrize("how", ["two kernels", "beside", "sum"])
+def test_channels_are_followed_to_all_their_readers(how: str) -> None:
+    graph = folded(branching(how))
+    level = equalize(graph, BATCH)
+    assert level is not None
+    np.testing.assert_allclose(answers(level), answers(graph), rtol=1e-3, atol=1e-3)
+    names = [op.name for op in graph if op.name in ("first", "other") or op.kind in ("Add", "Concatenate")]
+    for name in names[:1] if how == "two kernels" else [names[0], names[-1]]:
+        spreads = []
+        for each in (graph, level):
+            values = np.asarray(build_model(each, outputs=[name])(PIXELS.astype(np.float32))[name])
+            ranges = np.abs(values).max((0, 1, 2))
+            spreads.append(ranges.max() / np.median(ranges))
+        assert spreads[0] > 20 and spreads[1] < (0.4 if how == "two kernels" else 0.05) * spreads[0]
+
+
+@pytest.mark.parametrize("how", ["beside", "sum"])
+def test_norms_behind_a_junction_do_not_enlarge_roundings(how: str) -> None:
+    found = quantized(folded(branching(how)))
+    without = min(error for name, error in found.errors.items() if "equalized" not in name)
+    assert found.equalized and without > 5 * found.errors[found.recipe]
+
+
+def test_a_channel_that_something_else_reads_too_is_left_alone() -> None:
+    image = keras.Input((16, 16, 3))
+    value = kl.Conv2D(8, 3)(image)
+    joined = kl.Concatenate()([kl.Conv2D(6, 3)(value), kl.Conv2D(6, 3)(kl.Activation("tanh")(value))])
     model = keras.Model(image, kl.GlobalMaxPooling2D()(joined))
     kernel, bias = model.layers[1].get_weights()
-    model.layers[1].set_weights([kernel * np.where(np.arange(8) < 2, 100, 1), bias])
+    model.layers[1].set_weights([kernel * FACTORS, bias])
     assert equalize(folded(model), BATCH) is None
 
 

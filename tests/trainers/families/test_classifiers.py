@@ -44,9 +44,9 @@ KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "convnext-tiny": (32, {}),
 }
 #: Epochs, where one is not enough for answers to differ between images by more than rounding.
-EPOCHS = {"mobilenet-v3-small": 15, "mobilenet-v3-large": 15, "efficientnet-b0": 6, "efficientnetv2-b0": 6}
+EPOCHS = dict.fromkeys(("mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-b0", "efficientnetv2-b0"), 15)
 #: On inputs this small these networks enlarge a difference from block to block, OpenVINO's roundings too: docs/zoo.md.
-DRIFTING = {"mobilenet-v3-small": ("int8.xml",), "mobilenet-v3-large": ("int8.xml",)}
+DRIFTING = dict.fromkeys(EPOCHS, ("int8.xml",))
 
 
 @pytest.fixture(scope="session")
