@@ -200,7 +200,7 @@ def settings(name: str) -> dict[str, Any]:
     found = application(name)
     if FAMILIES[name].task == "sequence":
         options = {"frames": training_frames.FRAMES, "stride": 1}
-        return {**FRAMES, "model": name, "options": options, "epochs": 30}
+        return {**FRAMES, "model": name, "options": options}
     return SETTINGS.get(name, {}) if found is None else {"input_size": (found[0], found[0]), "epochs": found[1]}
 
 
