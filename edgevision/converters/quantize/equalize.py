@@ -41,8 +41,6 @@ def equalize(graph: Graph, batch: Batch) -> Graph | None:
         batch: Samples that show the ranges.
     """
     channels = Channels(graph)
-    if not channels.free.any():
-        return None
     ranges, weights = _ranges(graph, channels, batch), _weights(channels)
     scales, is_worth_it = np.ones_like(ranges), False
     for root in np.unique(channels.together[channels.free]):
@@ -60,7 +58,7 @@ def _ranges(graph: Graph, channels: Channels, batch: Batch) -> PerChannel:
     """Largest absolute value of each channel; 0 where it was not seen."""
     found: PerChannel = np.zeros(len(channels.free))
     names = [op.name for op in (*channels.makers, *channels.sums) if channels.free[channels.numbers[op.name]].any()]
-    for name, largest in _largest(graph, names, batch).items():
+    for name, largest in _largest(graph, names, batch).items() if names else ():
         np.maximum.at(found, channels.numbers[name], largest)
     return found
 

@@ -163,6 +163,12 @@ def test_norms_behind_a_junction_do_not_enlarge_roundings(how: str) -> None:
     assert found.equalized and without > 5 * found.errors[found.recipe]
 
 
+def test_a_network_without_a_channel_that_could_be_scaled() -> None:
+    bent = network(kl.Activation("tanh"))
+    wide = sequential(kl.Rescaling(1 / 255.0), kl.LayerNormalization(), kl.ReLU(), kl.GlobalAveragePooling2D())
+    assert equalize(folded(bent), BATCH) is None and equalize(folded(wide), BATCH) is None
+
+
 def test_a_channel_that_something_else_reads_too_is_left_alone() -> None:
     image = keras.Input((16, 16, 3))
     value = kl.Conv2D(8, 3)(image)
