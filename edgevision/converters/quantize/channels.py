@@ -33,8 +33,7 @@ class Channels:
     Attributes:
         numbers: Of the channels behind each operation.
         free: bool by number: every reader on the way is a kernel, which can take a scale back out.
-        makers: Kernels whose outputs can be divided.
-        readers: Kernels whose inputs can be multiplied.
+        kernels: Whose outputs can be divided and whose inputs can be multiplied.
         sums: Additions, whose values have ranges of their own.
         together: By number, of which set: channels of one tensor are in one, as they share its grid.
     """
@@ -42,8 +41,7 @@ class Channels:
     def __init__(self, graph: Graph) -> None:
         self._same, self._fixed = _Sets(), list[int]()
         self._found: dict[str, Numbers] = {}
-        self.makers: list[Op] = []
-        self.readers: list[Op] = []
+        self.kernels: list[Op] = []
         self.sums: list[Op] = []
         for op in graph:
             self._found[op.name] = self._behind(graph, op)
@@ -61,8 +59,7 @@ class Channels:
     def _behind(self, graph: Graph, op: Op) -> Numbers:
         taken = [self._found[name] for name in op.inputs]
         if op.kind in _KERNELS and op.weights[0].shape[-2] == len(taken[0]):  # else it has groups
-            self.makers.append(op)
-            self.readers.append(op)
+            self.kernels.append(op)
             return self._new(op)
         if len(taken) == 1 and _passes(op, len(taken[0])):
             return taken[0]

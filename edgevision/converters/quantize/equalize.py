@@ -9,8 +9,8 @@ every input channel, and takes any scale for nothing.
 
 Beyond the paper's pairs of layers, channels are followed through concatenations and sums to all their readers
 (``channels``). Networks that normalise there, DenseNet and ResNet V2, read each channel by the factor of a norm, which
-also enlarges the roundings of those that use little of the common grid: in int8 a DenseNet121 changed 3 % of its
-answers on CIFAR-10 in place of 10 %.
+also enlarges the roundings of those that use little of the common grid: a DenseNet121 trained on CIFAR-10
+(``scripts/zoo.py``) came from a divergence of 0.0186 nats to 0.0016.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def equalize(graph: Graph, batch: Batch) -> Graph | None:
 def _ranges(graph: Graph, channels: Channels, batch: Batch) -> PerChannel:
     """Largest absolute value of each channel; 0 where it was not seen."""
     found: PerChannel = np.zeros(len(channels.free))
-    names = [op.name for op in (*channels.makers, *channels.sums) if channels.free[channels.numbers[op.name]].any()]
-    for name, largest in _largest(graph, names, batch).items() if names else ():
+    names = [op.name for op in (*channels.kernels, *channels.sums) if channels.free[channels.numbers[op.name]].any()]
+    for name, largest in _largest(graph, names, batch).items():
         np.maximum.at(found, channels.numbers[name], largest)
     return found
 
@@ -66,7 +66,7 @@ def _ranges(graph: Graph, channels: Channels, batch: Batch) -> PerChannel:
 def _weights(channels: Channels) -> PerChannel:
     """Largest weight that each channel meets, as a share of its kernel's; 0 where only depthwise kernels read it."""
     found: PerChannel = np.zeros(len(channels.free))
-    for op in channels.readers:
+    for op in channels.kernels:
         if op.kind != "DepthwiseConv2D":
             kernel = np.abs(_by_input(op)).max((0, 2))
             shares = np.maximum(kernel / max(float(kernel.max()), 1e-30), 1 / _MOST)
@@ -77,6 +77,8 @@ def _weights(channels: Channels) -> PerChannel:
 def _largest(graph: Graph, names: list[str], batch: Batch, size: int = 16) -> dict[str, PerChannel]:
     """Largest absolute value per channel behind each operation, as far as a following ReLU lets it through."""
     found: dict[str, PerChannel] = {}
+    if not names:
+        return found
     rectified = {name for name in names if _is_rectified(graph, name)}
     model = build_model(graph, outputs=names)
     for start in range(0, len(next(iter(batch.values()))), size):
@@ -109,13 +111,11 @@ def _scales(ranges: PerChannel, weights: PerChannel) -> PerChannel:
 def _moved(graph: Graph, channels: Channels, scales: Array) -> Graph:
     """Outputs of kernels divided, inputs of those that read them multiplied."""
     moved = graph.copy()
-    for op in (moved.ops[maker.name] for maker in channels.makers):
-        factors, kernel = scales[channels.numbers[op.name]], op.weights[0]
-        per_output = factors.reshape(kernel.shape[2:]) if op.kind == "DepthwiseConv2D" else factors
-        op.weights[0], op.weights[1] = kernel / per_output, op.weights[1] / factors
-    for op in (moved.ops[reader.name] for reader in channels.readers):
-        factors = scales[channels.numbers[op.inputs[0]]]
-        op.weights[0] = (_by_input(op) * factors[:, None]).reshape(op.weights[0].shape)
+    for op in (moved.ops[kernel.name] for kernel in channels.kernels):
+        before, behind = scales[channels.numbers[op.inputs[0]]], scales[channels.numbers[op.name]]
+        kernel = (_by_input(op) * before[:, None]).reshape(op.weights[0].shape)
+        per_output = behind.reshape(kernel.shape[2:]) if op.kind == "DepthwiseConv2D" else behind
+        op.weights[0], op.weights[1] = kernel / per_output, op.weights[1] / behind
     return moved
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +42,11 @@ KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "nasnet-mobile": (32, {}),
     "convnext-tiny": (32, {}),
 }
-GATED = ("mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-b0", "efficientnetv2-b0")
 #: Epochs, where one is not enough for answers to differ between images by more than rounding.
-EPOCHS = {**dict.fromkeys(GATED, 15), "resnet50": 6, "resnet50v2": 12, "densenet121": 6, "inception-v3": 6}
-#: On inputs this small these networks enlarge a difference from block to block, OpenVINO's roundings too: docs/zoo.md.
-DRIFTING = dict.fromkeys(GATED, ("int8.xml",))
+EPOCHS = {
+    **dict.fromkeys(("mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-b0", "efficientnetv2-b0"), 15),
+    **{"resnet50": 6, "resnet50v2": 12, "densenet121": 6, "inception-v3": 6},
+}
 
 
 @pytest.fixture(scope="session")
@@ -68,15 +67,11 @@ def through(name: str, size: int, options: dict[str, Any], images: Path, folder:
     asked = {"precisions": ["int8"], "budget": 0, "max_drop": 50}
     bundle = edgevision.convert(folder / "m.keras", images, folder / "m.edge", **asked)
     assert [artifact.name for artifact in bundle.manifest.artifacts] == list(INT8)
-    far = [item.name for item in bundle.manifest.artifacts if item.parity is None or not item.parity.passed]
-    assert set(far) <= set(DRIFTING.get(name, ()))
-    assert bundle.manifest.gate is not None and all(each in bundle.manifest.gate.note for each in far)
+    assert all(artifact.parity is not None and artifact.parity.passed for artifact in bundle.manifest.artifacts)
     with np.load(images) as file:
         image = file["images"][3]
     for artifact in INT8:
-        with pytest.warns(UserWarning, match="failed the checks") if artifact in far else nullcontext():
-            predictor = edgevision.load(bundle.path, artifact=artifact, tune=False)
-        with predictor:
+        with edgevision.load(bundle.path, artifact=artifact, tune=False) as predictor:
             found = predictor(image)
             assert isinstance(found, Classification)
             assert found.label in result.labels and found.scores.sum() == pytest.approx(1, abs=1e-3)
