@@ -76,6 +76,49 @@ def measured_points(graph: Graph) -> list[str]:
     return [op.name for op in graph if writes_grid(graph, op) and _given(op) is None]
 
 
+def shared_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
+    """``measured`` with the grid of each concatenation for what is concatenated as well, where that costs little.
+
+    Else each part is rounded a second time on its way into the whole, which a chain of concatenations repeats for every
+    link, and TFLite gives the coarser values to whoever reads the part. What nothing else reads is better rounded once;
+    what others read takes the grid of the whole where that is at most twice as coarse as its own.
+
+    Args:
+        graph: The graph.
+        measured: A grid for each of ``measured_points``.
+    """
+    found = dict(measured)
+    for op in reversed(list(graph)):
+        if op.kind == "Concatenate" and op.name in found:
+            for part in op.inputs:
+                writer, is_read_by_others = _writer(graph, part)
+                own, whole = measured.get(writer.name), found[op.name]
+                if own is None or not _holds(writer, own, whole):
+                    continue
+                if not is_read_by_others or 2 * own.scale >= whole.scale:
+                    found[writer.name] = whole
+    return found
+
+
+def _writer(graph: Graph, name: str) -> tuple[Op, bool]:
+    """The operation whose grid the values of ``name`` lie on, and whether anything reads them on another way."""
+    op, others = graph.ops[name], graph.sole_consumer(name) is None
+    while op.kind in (*ON_GRID, *_SAME_GRID):
+        op = graph.ops[op.inputs[0]]
+        others |= graph.sole_consumer(op.name) is None
+    return op, others
+
+
+def _holds(op: Op, own: Range, grid: Range) -> bool:
+    """Whether ``op`` may write on this grid in place of its own: pooling behind it may have made its values smaller.
+
+    A bounded ReLU's grid has to end at the bound, as nothing else cuts there.
+    """
+    bound = op.config.get("max_value") if op.kind == "ReLU" else None
+    is_wide = grid.low <= own.low + grid.scale and grid.high >= own.high - grid.scale
+    return is_wide and (bound is None or grid.high <= bound)
+
+
 def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
     """The grid that the output values of each operation lie on; operations that write wide or float values are absent.
 
