@@ -60,9 +60,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
     **{name: {**CELLS, "model": name} for name in ("fcos-mobilenet", "rcnn-light", "ssd-mobilenet")},
     **{name: {**STREETS, "model": name, "epochs": 8} for name in ("deeplab-mobilenet", "fcn", "unet")},
 }
-#: Those of keras.applications, by how their names begin: input side, epochs, images of a class.
+#: Those of keras.applications, by how their names begin: input side, epochs, images of a class. Those with gates over
+#: whole maps get more than one cell of their last: with one, they enlarged each rounding from block to block.
 SIZES: dict[str, tuple[int, int, int]] = {
-    **{"mobilenet": (32, 8, 400), "efficientnet": (32, 5, 400), "nasnet-mobile": (32, 3, 400), "vgg": (32, 3, 400)},
+    **{"mobilenet-v3": (64, 8, 400), "mobilenet": (32, 8, 400), "efficientnet": (64, 5, 400)},
+    **{"nasnet-mobile": (32, 3, 400), "vgg": (32, 3, 400)},
     **{
         "densenet": (32, 4, 400),
         "resnet": (32, 3, 400),

@@ -85,6 +85,8 @@ class Trained:
         scores: What it ends in.
         images: Fresh images, uint8 (n, H, W, C).
         macs: Multiply-accumulates for one image, counted by hand.
+        pool_macs: What small average pools add to them in int8, where they are depthwise kernels.
+        pool_weights: How many weights they have there.
     """
 
     name: str
@@ -93,6 +95,8 @@ class Trained:
     scores: Scores
     images: Pixels
     macs: int
+    pool_macs: int = 0
+    pool_weights: int = 0
 
 
 @functools.cache
@@ -112,7 +116,7 @@ def _branched() -> Trained:
     # The first convolution pads, so the normalisation's offset is a 1x1 depthwise step of its own; then the stem 8x8x8
     # of 3x3x3, depthwise 8x8x8 of 3x3, separable 8x8x16 of 3x3 and 8x8x8 of 16, two 5x5x6 of 8, 20 -> 4
     macs = 16 * 16 * 3 + 512 * 27 + 512 * 9 + 1024 * 9 + 512 * 16 + 2 * 150 * 8 + 20 * 4
-    return Trained("branched", model, None, "probabilities", pictures(120, seed=4)[0], macs)
+    return Trained("branched", model, None, "probabilities", pictures(120, seed=4)[0], macs, 5 * 5 * 8 * 4, 8 * 4)
 
 
 def _grey() -> Trained:

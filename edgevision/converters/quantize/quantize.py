@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from edgevision.converters.quantize.averages import with_kernels
 from edgevision.converters.quantize.build import answer, build_model, ready
 from edgevision.converters.quantize.convergence import Convergence, convergence
 from edgevision.converters.quantize.correct import correct_biases, kernel_means
@@ -120,6 +121,7 @@ def quantize(
         target: Processors to run on. With "any" the best candidate is rounded once more so that it is right on x86
             without VNNI, and that one is taken unless it is notably worse.
     """
+    graph = with_kernels(graph)
     judge = _Judge(graph, scores, held_out)
     starts = [_Seen(graph, scores, batches, correction)]
     equalized = equalize(graph, correction)

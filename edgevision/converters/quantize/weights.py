@@ -138,7 +138,7 @@ def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
     in a hundred in the last; done here, all engines start from the same integers.
 
     Weights so small beside their channel's bias that it overflows in their units (weight decay leaves such channels
-    behind) become zero.
+    behind) become zero. Averages get a bias that keeps them from lying half way between two steps (``averages``).
     """
     for op in graph:
         if op.has_kernel and not op.float_reason and op.inputs[0] in grids:
@@ -146,7 +146,18 @@ def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
             lost = np.abs(op.weights[1]) > _MOST * _bias_steps(op, input_scale)
             op.weights[0] = np.where(lost.reshape(_channel_shape(op)), np.float32(0), op.weights[0])
             steps = _bias_steps(op, input_scale)
-            op.weights[1] = (np.rint(op.weights[1] / steps) * steps).astype(np.float32)
+            counts = np.rint(op.weights[1] / steps)
+            op.weights[1] = ((counts + _off_halves(op, counts)) * steps).astype(np.float32)
+
+
+def _off_halves(op: Op, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of channels whose stored weights are all alike, several whole ones, half a weight: they can lie half way."""
+    stored = to_grid(op.weights[0], channel_axes(op))[0]
+    if op.kind != "DepthwiseConv2D" or stored[..., 0, 0].size == 1:
+        return np.zeros_like(counts)
+    largest, least = (reduce(stored, axis=(0, 1)).ravel() for reduce in (np.max, np.min))
+    is_half = (largest == least) & (counts % np.maximum(np.abs(largest), 1) == 0)
+    return np.where(is_half, np.abs(largest) // 2, 0).astype(np.float64)
 
 
 def _bias_steps(op: Op, input_scale: float) -> NDArray[np.float64]:

@@ -120,7 +120,7 @@ def test_every_multiplication_is_int8_in_the_file_and_in_the_engine(exported: Ex
     assert exported.quantized.logits is not None
     last = exported.quantized.graph.ops[exported.quantized.logits.name].weights[0].size
     again = 7 * last if format_name == "tflite" else 0  # windows of the last layer
-    assert sum(kernel.macs for kernel in kernels) == exported.trained.macs + again
+    assert sum(kernel.macs for kernel in kernels) == exported.trained.macs + exported.trained.pool_macs + again
     share = Int8Share.of(kernels)
     assert (share.macs, share.weight_bytes, share.float_ops) == (1.0, 1.0, ())
     wanted = sorted(op.weights[0].size for op in exported.quantized.graph if op.has_kernel)
@@ -147,7 +147,7 @@ def test_int8_files_hold_a_quarter_of_the_weights(exported: Exported, format_nam
         sum(kernel.weight_bytes for kernel in module.kernels(exported.path(format_name, precision)))
         for precision in ("int8", "float32")
     )
-    assert small <= 0.26 * large
+    assert small - exported.trained.pool_weights <= 0.26 * large
 
 
 @pytest.mark.parametrize("precision", ["int8", "float32"])
@@ -212,6 +212,7 @@ KERNELS: dict[str, Any] = {
     "add": lambda: lambda value: kl.ReLU()(kl.Add()([value, kl.Conv2D(4, 1)(value)])),
     "concatenate": lambda: lambda value: kl.Concatenate()([value, kl.Conv2D(4, 1)(value)]),
     "pools": lambda: on_top(kl.MaxPooling2D(2, padding="same"), kl.AveragePooling2D(3, strides=2, padding="same")),
+    "averages": lambda: on_top(kl.AveragePooling2D(2), kl.Conv2D(4, 3)),
     "means": lambda: on_top(kl.GlobalAveragePooling2D()),
     "largest": lambda: on_top(kl.ZeroPadding2D(((2, 0), (1, 3))), kl.GlobalMaxPooling2D()),
 }
@@ -239,7 +240,7 @@ def test_every_kernel_rounds_as_the_fake_quantised_model_says(name: str, tmp_pat
         formats.of(format_name).export(source, path)
         steps = np.abs(answers(path, format_name, pixels) - expected) / step
         assert (steps <= 1.01).mean() >= 0.99 and steps.max() < 3.01, format_name
-        # Means of whole numbers often lie half way between two, and each engine rounds those its own way.
+        # Means beside the border often lie half way between two steps, and each engine rounds those its own way.
         assert (steps <= 0.01).mean() >= (0.8 if name == "pools" else 0.95), format_name
         assert all(kernel.is_int8 for kernel in formats.of(format_name).kernels(path)), format_name
         ran = formats.of(format_name).executed(path)

@@ -26,7 +26,7 @@ def _network() -> Any:
     x = kl.Conv2D(5, 3, padding="same")(kl.ZeroPadding2D(1)(x))
     both = kl.ZeroPadding2D(1)(x)
     x = kl.Add()([kl.Conv2D(5, 3, padding="same")(both), kl.Conv2D(5, 1)(both)])
-    x = kl.AveragePooling2D(2)(kl.ZeroPadding2D(1)(x))
+    x = kl.AveragePooling2D(3)(kl.ZeroPadding2D(1)(x))
     return keras.Model(image, kl.Dense(4)(kl.Flatten()(x)))
 
 

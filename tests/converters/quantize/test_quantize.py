@@ -30,7 +30,7 @@ def graph() -> Graph:
         kl.DepthwiseConv2D(3, depth_multiplier=2, padding="same"),
         kl.BatchNormalization(),
         kl.LeakyReLU(),
-        kl.AveragePooling2D(2),
+        kl.AveragePooling2D(3, strides=2),
         kl.Conv2D(4, 3, activation="relu"),
         kl.Flatten(),
         kl.Dense(4),

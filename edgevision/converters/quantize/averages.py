@@ -1,0 +1,49 @@
+"""Averages of few values as depthwise kernels: each engine rounds halves in its own way, and these leave none.
+
+The sum of four whole numbers lies half way between two steps once in four times. TFLite's average pool rounds that away
+from zero, ONNX Runtime and OpenVINO to the even neighbour, and what normalises behind it (DenseNet) enlarges the
+difference. A kernel adds a bias, which can be a part of a step (``weights.round_biases``), and writes a grid of its own
+besides, where a pool has to keep its input's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from edgevision.converters.quantize.graph import Graph, Op
+
+#: Values of larger windows are seldom half way, and pools are faster there.
+_MOST = 16
+
+
+def with_kernels(graph: Graph) -> Graph:
+    """A copy of a float graph that answers the same, its small average pools turned into depthwise kernels."""
+    made = graph.copy()
+    for op in made:
+        if op.kind == "AveragePooling2D" and _has_halves(op) and _is_inside(made.ops[op.inputs[0]], op):
+            size, strides = _pair(op.config["pool_size"]), _pair(op.config["strides"] or op.config["pool_size"])
+            kernel = np.full((*size, op.shape[-1], 1), 1 / math.prod(size), np.float32)
+            op.kind, op.weights = "DepthwiseConv2D", [kernel, np.zeros(op.shape[-1], np.float32)]
+            op.config = {"kernel_size": size, "strides": strides, "padding": "valid"}
+            op.config |= {"dilation_rate": 1, "depth_multiplier": 1}
+    return made
+
+
+def _has_halves(op: Op) -> bool:
+    count = math.prod(_pair(op.config["pool_size"]))
+    strides = _pair(op.config["strides"] or op.config["pool_size"])
+    return count % 2 == 0 and count <= _MOST and strides[0] == strides[1]  # TensorFlow's kernel has no other strides
+
+
+def _is_inside(source: Op, op: Op) -> bool:
+    """Whether no window reaches over the border, where a pool leaves out what is beyond and a kernel sees zeros."""
+    if op.config["padding"] == "valid":
+        return True
+    sides = zip(source.shape, _pair(op.config["pool_size"]), _pair(op.config["strides"] or op.config["pool_size"]))
+    return all(side % stride == 0 and size <= stride for side, size, stride in sides)
+
+
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
