@@ -213,9 +213,15 @@ KERNELS: dict[str, Any] = {
     "concatenate": lambda: lambda value: kl.Concatenate()([value, kl.Conv2D(4, 1)(value)]),
     "pools": lambda: on_top(kl.MaxPooling2D(2, padding="same"), kl.AveragePooling2D(3, strides=2, padding="same")),
     "averages": lambda: on_top(kl.AveragePooling2D(2), kl.Conv2D(4, 3)),
+    "equal averages": lambda: lambda value: kl.Add()([halved(value), halved(kl.Conv2D(4, 3, padding="same")(value))]),
     "means": lambda: on_top(kl.GlobalAveragePooling2D()),
     "largest": lambda: on_top(kl.ZeroPadding2D(((2, 0), (1, 3))), kl.GlobalMaxPooling2D()),
 }
+
+
+def halved(value: Any) -> Any:
+    """As an integer kernel it has the same weights and bias for any channels, and scales of its own for some."""
+    return kl.AveragePooling2D(2)(value * np.array([1, 5, 20, 60], np.float32))
 
 
 def small(name: str) -> Any:
