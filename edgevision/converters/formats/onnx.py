@@ -19,6 +19,7 @@ from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.formats.guard import guarded
 from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.formats.onnx_padding import merge_padding
+from edgevision.converters.formats.onnx_sums import restore_sums
 from edgevision.converters.formats.onnx_weights import store_in_int8, stored_constant, to_float16
 from edgevision.converters.quantize.pairs import saturates
 from edgevision.converters.quantize.weights import lies_on_grid, to_grid
@@ -47,6 +48,7 @@ def export(source: Source, path: Path) -> None:
     graph = OnnxGraph.read(path)
     for number, name in enumerate(large):
         graph.fill_input(f"fed_kernel_{number}", source.graph.ops[name].weights[0], f"model/{name}")
+    restore_sums(graph)
     graph.renumber()
     if len(source.graph.outputs) == 1:  # a single one has no name of its own yet
         graph.rename_output(*source.graph.outputs)
