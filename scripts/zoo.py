@@ -213,12 +213,8 @@ def settings(name: str) -> dict[str, Any]:
     found = application(name)
     if FAMILIES[name].task == "sequence":
         options = {"frames": training_frames.FRAMES, "stride": 1}
-        slower = {
-            "learning_rate": 5e-4,
-            "augment": ("flip", "vertical-flip"),
-            "epochs": 120 if name == "cnn-lstm" else 60,
-        }
-        return {**FRAMES, **({} if name == FRAMES["model"] else slower), "model": name, "options": options}
+        longer = {"learning_rate": 1e-3, "epochs": 120} if name in ("cnn-lstm", "frame-transformer") else {}
+        return {**FRAMES, **longer, "model": name, "options": options}
     return SETTINGS.get(name, {}) if found is None else {"input_size": (found[0], found[0]), "epochs": found[1]}
 
 
