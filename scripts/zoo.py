@@ -99,14 +99,14 @@ CAUSES = {
   the quantised Keras model, where 25 are asked for: a few roundings differ behind the first blocks (50 dB), and the
   network, trained so briefly, enlarges that block by block.""",
     "efficientnetv2-b0": """one image in a hundred drives its values 20 times beyond what others show, and the grids
-  hold those: half of them are more than 10 times as wide as what the 8 images of `layers.json` show. So a fifth of the
-  answers change, more of them for the worse. int8.xml besides as efficientnet-b0: from 82 dB behind the first layer to
-  4 at the end.""",
+  hold those: half of them are about 10 times as wide as what the 8 images of `layers.json` show, or more. So a fifth of
+  the answers change, more of them for the worse. int8.xml besides as efficientnet-b0: from 82 dB behind the first layer
+  to 4 at the end.""",
     "frame-transformer": """one of the 90 windows of the gate gets another answer from int8.tflite, which is 1.1 points
   where 1 is allowed; of the 90 as they are evaluated none does.""",
     "nasnet-mobile": """its files are as right as float and stand at 14 to 15 dB beside the quantised Keras model. They
   leave it early, TFLite at a ReLU that rounds a second time (36 dB), ONNX at averages beside the border, which often
-  lie half way between two steps (38 dB; maps of a few cells are all border), and 200 kernels enlarge that.""",
+  lie half way between two steps (38 dB; maps of a few cells are all border), and 361 kernels enlarge that.""",
     "resnet50v2": """int8.xml stands at 20 dB beside the quantised Keras model, though its accuracy is within a point:
   one rounding in thousands differs behind the first block (76 dB), and the network enlarges that block by block, to
   10 dB at its end. TFLite gives the quantised model's own integers down to there.""",

@@ -14,19 +14,18 @@ from edgevision.converters.formats.onnx_graph import OnnxGraph
 
 def restore_sums(graph: OnnxGraph) -> None:
     """Conv(x, kernel, [bias,] Squeeze(y))   becomes   Add(Conv(x, kernel, [bias]), Reshape(Squeeze(y)))."""
-    from onnx import helper
+    from onnx import NodeProto, helper
 
     for node in [node for node in graph.nodes if node.op_type == "Conv" and len(node.input) > 2]:
         added = graph.producer(node.input[-1])
         if added is None or added.op_type != "Squeeze":
             continue
-        found, alone, wide = node.output[0], f"{node.output[0]}_alone", f"{node.output[0]}_added"
+        (found,) = node.output
+        alone, wide = f"{found}_alone", f"{found}_added"
         shape = graph.add_constant(f"{found}_shape", np.array([1, -1, 1, 1]))
-        new = [
-            helper.make_node("Reshape", [node.input.pop(), shape], [wide], name=wide),
-            helper.make_node("Add", [alone, wide], [found], name=found),
-        ]
-        node.output[0] = alone
-        place = list(graph.nodes).index(node) + 1
-        for offset, item in enumerate(new):
-            graph.nodes.insert(place + offset, item)
+        reshape = helper.make_node("Reshape", [node.input.pop(), shape], [wide], name=wide)
+        kernel = NodeProto()
+        kernel.CopyFrom(node)
+        kernel.output[0] = alone
+        node.CopyFrom(helper.make_node("Add", [alone, wide], [found], name=found))
+        graph.insert_before(node, kernel, reshape)

@@ -6,7 +6,7 @@ would round a second time; from what it stored, the integers that were meant and
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,9 +53,10 @@ def take_grids(model: Any, graph: Graph) -> None:
         for operator in inner.operators:
             weights = inner.tensors[operator.inputs[1]] if len(operator.inputs) > 1 else None
             data = None if weights is None else model.buffers[weights.buffer].data
-            if weights is not None and data is not None:
-                found = (each for each in meant[np.asarray(data, np.uint8).tobytes()] if _is_near(each, weights))
-                changes += [(weights, _bias(model, inner, operator), grid) for grid in [*found][:1]]
+            grids = () if data is None else meant.get(np.asarray(data, np.uint8).tobytes(), ())
+            grid = next((each for each in grids if _is_near(each, weights)), None)
+            if grid is not None:
+                changes.append((weights, _bias(model, inner, operator), grid))
     shared = Counter(tensor.buffer for inner in model.subgraphs for tensor in inner.tensors)
     done: set[int] = set()
     for weights, bias, grid in changes:
@@ -68,9 +69,9 @@ def take_grids(model: Any, graph: Graph) -> None:
                 _scale_bias(model, bias, steps, shared)
 
 
-def _meant(graph: Graph) -> defaultdict[bytes, list[Grid]]:
+def _meant(graph: Graph) -> dict[bytes, list[Grid]]:
     """What the converter stores of kernels -> theirs: averages have equal weights, and scales of their own."""
-    found = defaultdict[bytes, list[Grid]](list)
+    found: dict[bytes, list[Grid]] = {}
     for op in graph:
         if op.has_kernel:
             rows = by_output(op)
@@ -79,7 +80,7 @@ def _meant(graph: Graph) -> defaultdict[bytes, list[Grid]]:
             if ((largest < LIMIT) & (largest > 0)).any():
                 converted = np.rint(stored * (LIMIT / np.maximum(largest, 1))).astype(np.int8)
                 grid = Grid(_layout(op.kind, stored), scale.ravel(), (scale * largest / LIMIT).ravel())
-                found[_layout(op.kind, converted).tobytes()].append(grid)
+                found.setdefault(_layout(op.kind, converted).tobytes(), []).append(grid)
     return found
 
 

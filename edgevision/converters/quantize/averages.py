@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.graph import Graph, Op, pair
 
 #: Values of larger windows are seldom half way, and pools are faster there.
 _MOST = 16
@@ -23,7 +23,7 @@ def with_kernels(graph: Graph) -> Graph:
     made = graph.copy()
     for op in made:
         if op.kind == "AveragePooling2D" and _has_halves(op) and _is_inside(made.ops[op.inputs[0]], op):
-            size, strides = _pair(op.config["pool_size"]), _pair(op.config["strides"] or op.config["pool_size"])
+            size, strides = _window(op)
             kernel = np.full((*size, op.shape[-1], 1), 1 / math.prod(size), np.float32)
             op.kind, op.weights = "DepthwiseConv2D", [kernel, np.zeros(op.shape[-1], np.float32)]
             op.config = {"kernel_size": size, "strides": strides, "padding": "valid"}
@@ -32,18 +32,17 @@ def with_kernels(graph: Graph) -> Graph:
 
 
 def _has_halves(op: Op) -> bool:
-    count = math.prod(_pair(op.config["pool_size"]))
-    strides = _pair(op.config["strides"] or op.config["pool_size"])
+    size, strides = _window(op)
+    count = math.prod(size)
     return count % 2 == 0 and count <= _MOST and strides[0] == strides[1]  # TensorFlow's kernel has no other strides
 
 
 def _is_inside(source: Op, op: Op) -> bool:
     """Whether no window reaches over the border, where a pool leaves out what is beyond and a kernel sees zeros."""
-    if op.config["padding"] == "valid":
-        return True
-    sides = zip(source.shape, _pair(op.config["pool_size"]), _pair(op.config["strides"] or op.config["pool_size"]))
-    return all(side % stride == 0 and size <= stride for side, size, stride in sides)
+    windows = zip(source.shape, *_window(op))
+    return op.config["padding"] == "valid" or all(side % step == 0 and size <= step for side, size, step in windows)
 
 
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+def _window(op: Op) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Size and strides of a pool, each of rows and columns."""
+    return pair(op.config["pool_size"]), pair(op.config["strides"])

@@ -7,7 +7,7 @@ edited, and nested models, shared layers and fused activations would make every 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,3 +138,8 @@ class Graph:
             for op in self
         }
         return Graph(ops, dict(self.outputs))
+
+
+def pair(value: int | Sequence[int]) -> tuple[int, int]:
+    """A window's size, strides or dilation, of rows and columns: Keras takes one number for both as well."""
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.quantize.graph import Array, Op
+from edgevision.converters.quantize.graph import Array, Op, pair
 from edgevision.converters.quantize.pairs import SAFE_SUM, by_output, largest_pair
 from edgevision.converters.quantize.weights import LIMIT, channel_axes, round_kernel
 
@@ -161,7 +161,7 @@ def _samples(op: Op, inputs: Any, groups: int, share: int) -> Iterator[Array]:
 
 def _windows(op: Op, image: Array, random: np.random.Generator, share: int, groups: int) -> Array:
     """Windows (groups, positions, h * w * channels of a group) of an image (H, W, C) under a convolution's kernel."""
-    (height, width), steps, gaps = (_pair(op.config[key]) for key in ("kernel_size", "strides", "dilation_rate"))
+    (height, width), steps, gaps = (pair(op.config[key]) for key in ("kernel_size", "strides", "dilation_rate"))
     reach = (height - 1) * gaps[0] + 1, (width - 1) * gaps[1] + 1
     if op.config["padding"] == "same":  # as TensorFlow lays it: the smaller half goes first
         missing = [max((-(-n // s) - 1) * s + r - n, 0) for n, s, r in zip(image.shape, steps, reach)]
@@ -171,7 +171,3 @@ def _windows(op: Op, image: Array, random: np.random.Generator, share: int, grou
     found = places[chosen // places.shape[1], chosen % places.shape[1]][:, :, :: gaps[0], :: gaps[1]]
     found = found.reshape(len(found), groups, -1, height * width)  # (positions, groups, channels, taps)
     return np.asarray(found.transpose(1, 0, 3, 2).reshape(groups, len(found), -1))
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[1])

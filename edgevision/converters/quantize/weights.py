@@ -152,9 +152,9 @@ def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
 
 def _off_halves(op: Op, counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of channels whose stored weights are all alike, several whole ones, half a weight: they can lie half way."""
-    stored = to_grid(op.weights[0], channel_axes(op))[0]
-    if op.kind != "DepthwiseConv2D" or stored[..., 0, 0].size == 1:
+    if op.kind != "DepthwiseConv2D" or op.weights[0][..., 0, 0].size == 1:
         return np.zeros_like(counts)
+    stored, _ = to_grid(op.weights[0], channel_axes(op))
     largest, least = (reduce(stored, axis=(0, 1)).ravel() for reduce in (np.max, np.min))
     is_half = (largest == least) & (counts % np.maximum(np.abs(largest), 1) == 0)
     return np.where(is_half, np.abs(largest) // 2, 0).astype(np.float64)

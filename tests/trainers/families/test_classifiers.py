@@ -15,7 +15,8 @@ from edgevision.runtime.results import Classification
 from edgevision.trainers.train import train
 
 INT8 = ("int8.tflite", "int8.onnx", "int8.xml")
-#: name -> input size and options; of numbered networks the smallest.
+#: name -> input size and options; of numbered networks the smallest. Those with gates over whole maps get more than one
+#: cell of their last: with one, they enlarge each rounding from block to block.
 KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "cnn-cifar": (32, {}),
     "cnn-cifar-wide": (32, {}),
