@@ -24,7 +24,10 @@ ALIASES = {
     "GRUV2": "GRU",
 }
 #: Layers of Keras that it does not list among its layers.
-ELSEWHERE = {"LayerScale": "keras.src.applications.convnext"}
+ELSEWHERE = {
+    **dict.fromkeys(("LayerScale", "StochasticDepth"), "keras.src.applications.convnext"),
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
 #: Modules of Keras' operations.
 _OPERATIONS = ("numpy", "nn", "math", "core", "image", "linalg")
 

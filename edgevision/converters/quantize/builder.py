@@ -62,7 +62,7 @@ class Builder:
 
     def activation(self, function: Any, name: str, source: str, shape: tuple[int, ...]) -> str:
         """Append the operation of a Keras activation function, given itself or by name."""
-        word = function if isinstance(function, str) else getattr(function, "__name__", str(function))
+        word = function if isinstance(function, str) else known_name(function)
         if word == "linear":
             return source
         if word in ("relu", "relu6"):
@@ -113,9 +113,9 @@ class Builder:
             kwargs: Its keyword arguments, likewise.
             reason: Why it is kept.
         """
-        kind = "Moved" if type(operation).__name__ in _MOVING else "Kept"
+        kind = "Moved" if known_name(type(operation)) in _MOVING else "Kept"
         operation = _unrolled(operation, self.graph.ops[inputs[0]].shape) if inputs else operation
-        if type(operation).__name__ == "Argmax" and operation.axis is not None:
+        if known_name(type(operation)) == "Argmax" and operation.axis is not None:
             operation = arg_max_layer(operation.axis, operation.keepdims, name)
         return self.add(kind, name, inputs, shape, operation=operation, args=args, kwargs=kwargs, reason=reason)
 
@@ -133,6 +133,12 @@ def _unrolled(operation: Any, shape: tuple[int, ...]) -> Any:
     copy.build((1, *shape))
     copy.set_weights(operation.get_weights())
     return copy
+
+
+def known_name(item: Any) -> str:
+    """Name of a class or function of Keras or TensorFlow; "" for anyone else's, which may do something else."""
+    is_known = str(getattr(item, "__module__", "")).startswith(("keras.", "tensorflow."))
+    return str(getattr(item, "__name__", "")) if is_known else ""
 
 
 def unsupported(name: str, kind: str) -> UnsupportedLayerError:

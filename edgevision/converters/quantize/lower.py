@@ -10,7 +10,7 @@ import numpy as np
 from edgevision.converters.quantize import lower_kernels as kernels
 from edgevision.converters.quantize import lower_others as others
 from edgevision.converters.quantize.attention import multi_head_attention
-from edgevision.converters.quantize.builder import Builder, Slot, unsupported
+from edgevision.converters.quantize.builder import Builder, Slot, known_name, unsupported
 from edgevision.converters.quantize.lower_3d import pool_3d
 from edgevision.converters.quantize.lower_frames import as_film, by_frame, convolution_3d, global_average_3d
 from edgevision.converters.quantize.lower_recurrent import recurrent
@@ -89,7 +89,7 @@ def lower(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...
     Raises:
         UnsupportedLayerError: There is no handler for this layer, or for this use of it.
     """
-    kind = type(layer).__name__
+    kind = known_name(type(layer))
     if kind in IDENTITY_LAYERS:
         return inputs[0]
     if kind == "TimeDistributed" or (kind in _FRAMEWISE and len(shape) == 4):
@@ -105,7 +105,7 @@ def lower(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...
         keys = ("pool_size", "strides", "padding", "keepdims")
         config = {key: value for key, value in layer.get_config().items() if key in keys}
         return builder.add(kind, layer.name, inputs, shape, **config)
-    raise unsupported(layer.name, kind)
+    raise unsupported(layer.name, type(layer).__name__)
 
 
 def lower_with_constant(builder: Builder, operation: Any, args: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
@@ -114,9 +114,9 @@ def lower_with_constant(builder: Builder, operation: Any, args: Any, inputs: lis
     Raises:
         UnsupportedLayerError: It is something else, or ``c`` differs within a channel.
     """
-    kind = type(operation).__name__
+    kind = known_name(type(operation))
     if kind not in ("Add", "Subtract", "Multiply", "TrueDivide", "Divide"):
-        raise unsupported(operation.name, kind)
+        raise unsupported(operation.name, type(operation).__name__)
     left = isinstance(args[0], Slot) if len(args) == 2 else False
     constant = np.asarray(args[1] if left else args[0], np.float64) if len(args) == 2 else np.zeros(0)
     if constant.size not in (1, shape[-1]):
@@ -172,4 +172,5 @@ LOWERINGS: dict[str, Lowering] = {
     "Conv3D": convolution_3d,
     "GlobalAveragePooling3D": global_average_3d,
     "LayerScale": others.layer_scale,  # keras.applications' own, in ConvNeXt
+    "CustomScaleLayer": others.scaled_sum,  # and in InceptionResNetV2
 }

@@ -34,6 +34,13 @@ def layer_scale(builder: Builder, layer: Any, inputs: list[str], shape: tuple[in
     return builder.add("Affine", layer.name, inputs, shape, gamma, np.zeros_like(gamma))
 
 
+def scaled_sum(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
+    """The first tensor and the scaled second."""
+    line = np.full(shape[-1], layer.scale), np.zeros(shape[-1])
+    scaled = builder.add("Affine", f"{layer.name}_scaled", inputs[1:], shape, *line)
+    return builder.add("Add", layer.name, [inputs[0], scaled], shape)
+
+
 def multiply(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
     """A product, two tensors at a time."""
     name = inputs[0]

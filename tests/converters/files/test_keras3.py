@@ -47,7 +47,7 @@ def test_a_compressed_and_an_unpacked_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["MobileNetV2", "ConvNeXtTiny", "EfficientNetV2B0"])
+@pytest.mark.parametrize("name", ["MobileNetV2", "ConvNeXtTiny", "EfficientNetV2B0", "InceptionResNetV2"])
 def test_applications(name: str, tmp_path: Path) -> None:
     import keras
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers as kl
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from edgevision.converters.export import kept_in_float
 from edgevision.converters.quantize.fold import fold
@@ -23,6 +24,29 @@ Make = Callable[[], list[Any]]
 class Doubling(kl.Layer):  # type: ignore[misc]
     def call(self, inputs: Any) -> Any:
         return inputs * 2
+
+
+@keras.saving.register_keras_serializable("tests")
+class Rescaling(kl.Layer):  # type: ignore[misc]
+    """Named as one of Keras', which does something else."""
+
+    scale, offset = 2.0, 0.0
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * inputs
+
+
+@keras.saving.register_keras_serializable("tests")
+class Permute(kl.Layer):  # type: ignore[misc]
+    """Named as one that only moves values."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs * 3
+
+
+def relu(values: Any) -> Any:
+    """Named as one of Keras' functions."""
+    return keras.ops.abs(values)
 
 
 STEPS = (SIZE, SIZE * 3)
@@ -61,6 +85,9 @@ IN_INTEGERS: dict[str, Make] = {
 }
 IN_FLOAT: dict[str, tuple[Make, str, str]] = {
     "layer of the user's": (lambda: [Doubling(name="mine")], "mine", "Doubling"),
+    "a name that Keras has": (lambda: [Rescaling(name="mine")], "mine", "Rescaling"),
+    "a name of a layer that moves": (lambda: [Permute(name="mine")], "mine", "Permute"),
+    "function of that name": (lambda: [kl.Conv2D(3, 3, activation=relu, name="c")], "activation", "'relu'"),
     "layer norm": (lambda: [kl.LayerNormalization(name="norm")], "norm", "LayerNormalization"),
     "group norm": (lambda: [kl.GroupNormalization(3, name="norm")], "norm", "GroupNormalization"),
     "activation": (lambda: [kl.Conv2D(3, 3, activation="mish", name="c")], "activation", "'mish'"),
@@ -115,6 +142,16 @@ def test_what_they_do_not_know_is_kept_and_named(case: str) -> None:
     graph = traced(model)
     (found,) = kept_in_float(graph)
     assert name in found.name and reason in found.reason
+    assert_equal(graph, model)
+
+
+def test_scaled_sums_of_keras_applications() -> None:
+    image = keras.Input((SIZE, SIZE, 3))
+    one = kl.Conv2D(4, 3)(image)
+    joined = CustomScaleLayer(0.17)([one, kl.Conv2D(4, 3, padding="same")(one)])
+    model = keras.Model(image, kl.ReLU()(joined))
+    graph = traced(model)
+    assert [op.kind for op in graph] == ["Input", "Conv2D", "Conv2D", "Add", "ReLU"], "the scale goes into the kernel"
     assert_equal(graph, model)
 
 

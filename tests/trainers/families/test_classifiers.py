@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "efficientnet-b0": (64, {}),
     "efficientnetv2-b0": (64, {}),
     "resnet50": (32, {}),
-    "resnet50v2": (32, {}),
+    "resnet50v2": (64, {}),
     "vgg16": (32, {}),
     "vgg19": (32, {}),
     "inception-v3": (75, {}),
