@@ -11,10 +11,10 @@ from edgevision.converters.quantize.graph import KERNEL_KINDS, Graph, Op
 _REQUANTISING = (*KERNEL_KINDS, "Add")
 #: Values come out as they went in: they are on the grid already, if they were on one.
 ON_GRID = ("MaxPooling2D", "Reshape", "Moved")
-#: The output has the grid of the input but is rounded or padded anew: TFLite's average pool cannot requantise, and a
+#: These as well, but what they write is rounded or padded anew: TFLite's average pool cannot requantise, and a
 #: leaky ReLU with a grid of its own rounds a second time what it lets pass, in TFLite by a factor of 8 bits (48 dB).
 #: "Beside" changes nothing, but exporters know a concatenation only with a grid behind it.
-_SAME_GRID = ("AveragePooling2D", "ZeroPadding2D", "UpSampling2D", "LeakyReLU", "Beside")
+GRID_OF_INPUT = (*ON_GRID, "AveragePooling2D", "ZeroPadding2D", "UpSampling2D", "LeakyReLU", "Beside")
 #: In float, computed or given: what they write is rounded only where an integer kernel reads it.
 _FLOAT = ("Kept", "Pick", "Input")
 
@@ -27,7 +27,7 @@ def is_fused(graph: Graph, op: Op) -> bool:
 
 def has_form(op: Op) -> bool:
     """Whether ``op`` computes, and has an 8-bit form."""
-    return op.kind not in ("Input", *ON_GRID, *_SAME_GRID, *_FLOAT)
+    return op.kind not in ("Input", *GRID_OF_INPUT, *_FLOAT)
 
 
 def is_float(op: Op) -> bool:
@@ -45,7 +45,7 @@ def is_float_tail(graph: Graph, op: Op) -> bool:
 
 def writes_grid(graph: Graph, op: Op) -> bool:
     """Whether a range belongs to the output of ``op`` itself: seen on images, or given."""
-    if op.kind in (*ON_GRID, *_SAME_GRID) or is_fused(graph, op) or is_float_tail(graph, op):
+    if op.kind in GRID_OF_INPUT or is_fused(graph, op) or is_float_tail(graph, op):
         return False
     return not is_float(op) or _is_pixels(op) or any(integer_readers(graph, op.name))
 
@@ -57,7 +57,7 @@ def _is_pixels(op: Op) -> bool:
 def integer_readers(graph: Graph, name: str) -> Iterator[Op]:
     """The integer kernels that take ``name``, directly or through operations that only move values."""
     for reader in graph.consumers(name):
-        if reader.kind in (*ON_GRID, *_SAME_GRID):
+        if reader.kind in GRID_OF_INPUT:
             yield from integer_readers(graph, reader.name)
         elif not is_float(reader) and not is_float_tail(graph, reader):
             yield reader
@@ -76,49 +76,6 @@ def measured_points(graph: Graph) -> list[str]:
     return [op.name for op in graph if writes_grid(graph, op) and _given(op) is None]
 
 
-def shared_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
-    """``measured`` with the grid of each concatenation for what is concatenated as well, where that costs little.
-
-    Else each part is rounded a second time on its way into the whole, which a chain of concatenations repeats for every
-    link, and TFLite gives the coarser values to whoever reads the part. What nothing else reads is better rounded once;
-    what others read takes the grid of the whole where that is at most twice as coarse as its own.
-
-    Args:
-        graph: The graph.
-        measured: A grid for each of ``measured_points``.
-    """
-    found = dict(measured)
-    for op in reversed(list(graph)):
-        if op.kind == "Concatenate" and op.name in found:
-            for part in op.inputs:
-                writer, is_read_by_others = _writer(graph, part)
-                own, whole = measured.get(writer.name), found[op.name]
-                if own is None or not _holds(writer, own, whole):
-                    continue
-                if not is_read_by_others or 2 * own.scale >= whole.scale:
-                    found[writer.name] = whole
-    return found
-
-
-def _writer(graph: Graph, name: str) -> tuple[Op, bool]:
-    """The operation whose grid the values of ``name`` lie on, and whether anything reads them on another way."""
-    op, others = graph.ops[name], graph.sole_consumer(name) is None
-    while op.kind in (*ON_GRID, *_SAME_GRID):
-        op = graph.ops[op.inputs[0]]
-        others |= graph.sole_consumer(op.name) is None
-    return op, others
-
-
-def _holds(op: Op, own: Range, grid: Range) -> bool:
-    """Whether ``op`` may write on this grid in place of its own: pooling behind it may have made its values smaller.
-
-    A bounded ReLU's grid has to end at the bound, as nothing else cuts there.
-    """
-    bound = op.config.get("max_value") if op.kind == "ReLU" else None
-    is_wide = grid.low <= own.low + grid.scale and grid.high >= own.high - grid.scale
-    return is_wide and (bound is None or grid.high <= bound)
-
-
 def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
     """The grid that the output values of each operation lie on; operations that write wide or float values are absent.
 
@@ -128,7 +85,7 @@ def value_grids(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
     """
     grids: dict[str, Range] = {}
     for op in graph:
-        if op.kind in (*ON_GRID, *_SAME_GRID):
+        if op.kind in GRID_OF_INPUT:
             grid = grids.get(op.inputs[0])
         else:
             grid = (_given(op) or measured.get(op.name)) if writes_grid(graph, op) else None

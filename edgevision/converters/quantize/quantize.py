@@ -17,9 +17,10 @@ from edgevision.converters.quantize.correct import correct_biases, kernel_means
 from edgevision.converters.quantize.equalize import equalize
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.quantize.grids import matched
 from edgevision.converters.quantize.logits import Logits, narrow_logits, wide_logits
 from edgevision.converters.quantize.observe import Batch, Batches, Observer, observe
-from edgevision.converters.quantize.points import logits_point, rounded_outputs, shared_grids, value_grids
+from edgevision.converters.quantize.points import logits_point, rounded_outputs, value_grids
 from edgevision.converters.quantize.rounding import feedback_kernel
 from edgevision.converters.quantize.scoring import changed, divergence, noise_shares
 from edgevision.converters.quantize.weights import overflows, quantize_kernels, round_biases
@@ -163,7 +164,7 @@ class _Seen:
     def candidate(self, estimate: str, rounding: Rounding, pair_safe: bool = False) -> Quantized:
         if estimate not in self._measured:
             self._measured[estimate] = {name: _ESTIMATES[estimate](item) for name, item in self._observers.items()}
-        grids = value_grids(self._graph, shared_grids(self._graph, {**self._measured[estimate], **self._given}))
+        grids = value_grids(self._graph, matched(self._graph, {**self._measured[estimate], **self._given}))
         if self._logits is not None:
             del grids[self._logits.name]
         ranges = rounded_outputs(self._graph, grids)

@@ -12,7 +12,6 @@ from edgevision.converters.quantize.points import (
     logits_point,
     measured_points,
     rounded_outputs,
-    shared_grids,
     value_grids,
 )
 from tests.converters.models import SIZE, folded, scrambled, sequential
@@ -55,27 +54,6 @@ def test_a_kernel_that_two_operations_take_is_not_fused() -> None:
     both = kl.Conv2D(3, 3, name="both")(image)
     model = keras.Model(image, kl.Add(name="sum")([kl.ReLU(name="relu")(both), both]))
     assert measured_points(folded(scrambled(model))) == ["both", "relu", "sum"]
-
-
-def test_parts_lie_on_the_grid_of_the_whole_where_that_costs_little() -> None:
-    image = keras.Input((SIZE, SIZE, 3))
-    first = kl.Conv2D(4, 3, padding="same", name="first")(image)
-    alone = kl.MaxPooling2D(1, name="moved")(kl.Conv2D(4, 3, padding="same", name="alone")(first))
-    inner = kl.Concatenate(name="inner")([first, alone])
-    small = kl.Conv2D(4, 1, name="small")(inner)
-    bounded = kl.ReLU(6, name="bounded")(kl.Conv2D(4, 1, name="wide")(inner))
-    pooled = kl.AveragePooling2D(1, name="pooled")(kl.Conv2D(4, 1, name="larger")(inner))
-    whole = kl.Concatenate(name="whole")([inner, small, bounded, pooled])
-    ends = [kl.Conv2D(2, 1, name="end")(whole), kl.Conv2D(2, 1, name="other")(small)]
-    graph = folded(scrambled(keras.Model(image, kl.Add(name="sum")(ends))))
-    scales = {"first": 0.6, "alone": 0.1, "inner": 1.0, "small": 0.4, "bounded": 6 / 255, "larger": 2.0, "whole": 1.1}
-    scales |= dict.fromkeys(("end", "other", "sum"), 1.0)
-    measured = {name: Range(scale, 0) for name, scale in scales.items()}
-    assert set(measured) == set(measured_points(graph))
-    found = {name: grid.scale for name, grid in shared_grids(graph, measured).items()}
-    assert found == {**scales, **dict.fromkeys(("first", "alone", "inner"), 1.1)}, (
-        "small is read by another, larger would clip"
-    )
 
 
 @pytest.mark.parametrize(

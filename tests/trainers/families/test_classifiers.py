@@ -46,7 +46,7 @@ KINDS: dict[str, tuple[int, dict[str, Any]]] = {
 #: Epochs, where one is not enough for answers to differ between images by more than rounding.
 EPOCHS = {
     **dict.fromkeys(("mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-b0", "efficientnetv2-b0"), 15),
-    **{"resnet50": 6, "resnet50v2": 12, "densenet121": 6, "inception-v3": 6},
+    **{"resnet50": 6, "resnet50v2": 12, "densenet121": 6, "inception-v3": 6, "xception": 6},
 }
 
 

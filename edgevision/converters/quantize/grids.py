@@ -1,0 +1,65 @@
+"""Grids that fit each other, so that values are not rounded twice on their way from kernel to kernel."""
+
+from __future__ import annotations
+
+from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.points import GRID_OF_INPUT, value_grids
+
+
+def matched(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
+    """``measured``, a grid for each of ``points.measured_points``, so changed that less is rounded twice."""
+    return _of_relus(graph, measured, _shared(graph, measured))
+
+
+def _shared(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
+    """``measured`` with the grid of each concatenation for what is concatenated as well, where that costs little.
+
+    Else each part is rounded a second time on its way into the whole, which a chain of concatenations repeats for every
+    link, and TFLite gives the coarser values to whoever reads the part. What nothing else reads is better rounded once;
+    what others read takes the grid of the whole where that is at most twice as coarse as its own.
+    """
+    found = dict(measured)
+    for op in reversed(list(graph)):
+        if op.kind == "Concatenate" and op.name in found:
+            for part in op.inputs:
+                writer, is_read_by_others = _writer(graph, part)
+                own, whole = measured.get(writer.name), found[op.name]
+                if own is None or not _holds(writer, own, whole):
+                    continue
+                if not is_read_by_others or 2 * own.scale >= whole.scale:
+                    found[writer.name] = whole
+    return found
+
+
+def _writer(graph: Graph, name: str) -> tuple[Op, bool]:
+    """The operation whose grid the values of ``name`` lie on, and whether anything reads them on another way."""
+    op, others = graph.ops[name], graph.sole_consumer(name) is None
+    while op.kind in GRID_OF_INPUT:
+        op = graph.ops[op.inputs[0]]
+        others |= graph.sole_consumer(op.name) is None
+    return op, others
+
+
+def _holds(op: Op, own: Range, grid: Range) -> bool:
+    """Whether ``op`` may write on this grid in place of its own: pooling behind it may have made its values smaller.
+
+    A bounded ReLU's grid has to end at the bound, as nothing else cuts there.
+    """
+    bound = op.config.get("max_value") if op.kind == "ReLU" else None
+    is_wide = grid.low <= own.low + grid.scale and grid.high >= own.high - grid.scale
+    return is_wide and (bound is None or grid.high <= bound)
+
+
+def _of_relus(graph: Graph, measured: dict[str, Range], shared: dict[str, Range]) -> dict[str, Range]:
+    """``shared`` with the steps of its input for each ReLU that reads values on a grid.
+
+    What is on a grid gains nothing from finer steps, and engines round halves on the way to them each in its own way.
+    A bounded ReLU's grid has to end at the bound, as nothing else cuts there.
+    """
+    grids, found = value_grids(graph, shared), dict(shared)
+    for op in graph:
+        reads = grids.get(op.inputs[0]) if op.kind == "ReLU" and op.config.get("max_value") is None else None
+        if reads is not None and op.name in shared and shared[op.name] == measured[op.name]:
+            found[op.name] = Range(reads.scale, 0)
+    return found
