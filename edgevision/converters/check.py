@@ -40,7 +40,8 @@ def check(artifact: Artifact, answers: Answers, manifest: Manifest, targets: Tar
     if reference is not None:  # else nothing is there that an int8 file should be like: the gate alone decides
         same = float((class_shares(reference, manifest).argmax(1) == after.argmax(1)).mean())
         in_full = bool(answers.alike)
-        parity = compare(_only(reference), _only(outputs), artifact.precision, same, in_full=in_full)
+        source, exact, found = map(_only, (answers.source, reference, outputs))
+        parity = compare(source, exact, found, artifact.precision, same, in_full=in_full)
     agreement = judge(
         before.argmax(1).astype(np.int64),
         after.argmax(1).astype(np.int64),

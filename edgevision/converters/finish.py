@@ -11,7 +11,7 @@ from edgevision.converters.check import flips_file
 from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
 from edgevision.converters.golden import COUNT, make_golden, synthetic
-from edgevision.converters.parity import Answers
+from edgevision.converters.parity import Answers, unsteady
 from edgevision.converters.samples import Samples
 from edgevision.converters.source import SourceModel
 from edgevision.converters.training_samples import TrainingSamples
@@ -56,7 +56,7 @@ def gate(
     # Judging images that come from the calibration data itself are the same to look at, and may be the same.
     overlap = None if images.is_shared and not data.is_separate else images.overlap(judged, more)  # type: ignore[arg-type]
     odd = images.warnings(judged if data.is_separate else None)  # type: ignore[arg-type]  # both are of one kind
-    odd = (*odd, *([data.remark] if data.remark else []), *_alike(answers))
+    odd = (*odd, *([data.remark] if data.remark else []), *_alike(answers), *unsteady(manifest.artifacts))
     basis = _basis(manifest, data)
     is_shared = images.is_shared and not data.is_separate
     return verdict(manifest.artifacts, max_drop, basis, len(judged), is_shared, overlap=overlap, warnings=odd)

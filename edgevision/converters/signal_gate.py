@@ -15,16 +15,16 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.converters.gate import CHANGES_PER_POINT, LEAST_SQNR_DB
-from edgevision.converters.parity import LIMITS_DB, Answers, Outputs, decibels, spread
+from edgevision.converters.parity import Answers, Outputs, decibels, holds, spread
 from edgevision.converters.quantize.graph import Graph
-from edgevision.runtime.manifest import Agreement, Artifact, Parity, Signal, Verdict
+from edgevision.runtime.manifest import Agreement, Artifact, Parity, Precision, Signal, Verdict
 
 Values = NDArray[Any]
 
@@ -47,7 +47,7 @@ def check_signals(artifact: Artifact, answers: Answers, graph: Graph, limit_db: 
     outputs = answers.artifacts[artifact.name]
     reference = answers.reference(artifact.precision)
     assert reference is not None, "models of the task tensors have layers"
-    parity = _parity(reference, outputs, graph, LIMITS_DB[artifact.precision], answers.alike)
+    parity = _parity(artifact.precision, answers, reference, outputs, graph)
     is_exact = artifact.precision == "float32" and parity.passed
     agreement = judge_signals(answers.source, outputs, graph, limit_db, is_exact=is_exact)
     return dataclasses.replace(artifact, parity=parity, agreement=agreement)
@@ -125,12 +125,24 @@ def _signal(name: str, reference: Values, outputs: Values, graph: Graph) -> Sign
     return Signal(name, ratio, interval, _same(reference, outputs, name, graph))
 
 
-def _parity(reference: Outputs, outputs: Outputs, graph: Graph, limit_db: float, alike: Collection[str]) -> Parity:
-    sums = [powers(exact, outputs[name], in_full=name in alike) for name, exact in reference.items()]
-    ratio = min(decibels(signal.sum(), noise.sum()) for signal, noise in sums)
+def _parity(precision: Precision, answers: Answers, reference: Outputs, outputs: Outputs, graph: Graph) -> Parity:
+    found = [_ratios(name, answers, reference, outputs) for name in reference]
     error = max(float(np.abs(outputs[name] - exact.astype(np.float64)).max()) for name, exact in reference.items())
     same = _least(_same(exact, outputs[name], name, graph) for name, exact in reference.items())
-    return Parity(len(sums[0][0]), ratio, error, same, ratio >= limit_db)
+    passed = all(holds(ratio, model, file, precision) for ratio, model, file in found)
+    samples = len(next(iter(reference.values())))
+    further = max(model - file for _, model, file in found)
+    return Parity(samples, min(ratio for ratio, _, _ in found), error, same, passed, further)
+
+
+def _ratios(name: str, answers: Answers, reference: Outputs, outputs: Outputs) -> tuple[float, float, float]:
+    """Of one output, decibel: file against its Keras model, that against float, file against float."""
+
+    def ratio(exact: Outputs, found: Outputs) -> float:
+        signal, noise = powers(exact[name], found[name], in_full=name in answers.alike)
+        return decibels(signal.sum(), noise.sum())
+
+    return ratio(reference, outputs), ratio(answers.source, reference), ratio(answers.source, outputs)
 
 
 def _same(reference: Values, outputs: Values, name: str, graph: Graph) -> float | None:

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevision.converters.parity import EXACT_DB, sqnr_db
+from edgevision.converters.parity import EXACT_DB, Answers, sqnr_db
 from edgevision.converters.quantize.graph import Graph, Op
-from edgevision.converters.signal_gate import judge_signals, powers, sqnr_interval
-from edgevision.runtime.manifest import Agreement
+from edgevision.converters.signal_gate import check_signals, judge_signals, powers, sqnr_interval
+from edgevision.runtime.manifest import Agreement, Artifact
 
 GRAPH = Graph(
     {
@@ -91,6 +91,21 @@ def test_the_ratio_is_that_of_parity() -> None:
     assert judge_signals({"value": exact}, {"value": found}, VALUE).difference == pytest.approx(sqnr_db(exact, found))
     same = judge_signals({"value": exact}, {"value": exact}, VALUE)
     assert same.difference == EXACT_DB and same.interval == (EXACT_DB, EXACT_DB) and same.verdict == "pass"
+
+
+def test_every_output_follows_the_quantised_model_or_has_its_noise() -> None:
+    exact, rounded = noisy(12)
+    quantized, elsewhere, larger = (
+        rounded + np.random.default_rng(seed).normal(0, size, exact.shape)
+        for seed, size in ((1, 0.1), (2, 0.1), (3, 0.2))
+    )
+    graph = Graph(GRAPH.ops, {"a": "d", "b": "d"})
+    for second, passes in ((quantized, True), (elsewhere, True), (larger, False)):
+        file = {"a": quantized, "b": second}
+        answers = Answers({"a": exact, "b": exact}, {"a": quantized, "b": quantized}, {"int8.onnx": file})
+        parity = check_signals(Artifact("int8.onnx", "onnx", "int8", (), (), ()), answers, graph).parity
+        assert parity is not None and parity.passed == passes
+        assert parity.sqnr_db == pytest.approx(sqnr_db(quantized, second)), "of the worse one"
 
 
 def test_class_scores_are_compared_by_position() -> None:

@@ -15,8 +15,8 @@ from edgevision.runtime.results import Classification
 from edgevision.trainers.train import train
 
 INT8 = ("int8.tflite", "int8.onnx", "int8.xml")
-#: name -> input size and options; of numbered networks the smallest. Those with gates over whole maps get more than one
-#: cell of their last: with one, they enlarge each rounding from block to block.
+#: name -> input size and options; of numbered networks the smallest. Those that enlarge each rounding from block to
+#: block get more than one cell of their last map.
 KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "cnn-cifar": (32, {}),
     "cnn-cifar-wide": (32, {}),
@@ -40,12 +40,13 @@ KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "inception-v3": (75, {}),
     "xception": (71, {}),
     "densenet121": (32, {}),
-    "nasnet-mobile": (32, {}),
+    "nasnet-mobile": (64, {}),
     "convnext-tiny": (32, {}),
 }
 #: Epochs, where one is not enough for answers to differ between images by more than rounding.
 EPOCHS = {
-    **dict.fromkeys(("mobilenet-v3-small", "mobilenet-v3-large", "efficientnet-b0", "efficientnetv2-b0"), 15),
+    **dict.fromkeys(("mobilenet-v3-small", "mobilenet-v3-large", "nasnet-mobile"), 15),
+    **dict.fromkeys(("efficientnet-b0", "efficientnetv2-b0"), 50),
     **{"resnet50": 6, "resnet50v2": 12, "densenet121": 6, "inception-v3": 6, "xception": 6},
 }
 
