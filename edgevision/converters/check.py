@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevision.benchmarks.accuracy import ranks
+from edgevision.converters.answers import Answers, Outputs, probabilities
 from edgevision.converters.flips import flips, flips_bytes
 from edgevision.converters.gate import judge
-from edgevision.converters.parity import Answers, Outputs, compare, probabilities
+from edgevision.converters.parity import compare
 from edgevision.runtime.manifest import Artifact, Manifest, Scores
 from edgevision.runtime.spec import TensorSpec
 from edgevision.runtime.tasks import task_of

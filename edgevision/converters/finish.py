@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+from edgevision.converters.answers import Answers
 from edgevision.converters.asked import Asked, Progress
 from edgevision.converters.card import model_card
 from edgevision.converters.check import flips_file
 from edgevision.converters.flips import FLIPS
 from edgevision.converters.gate import verdict
 from edgevision.converters.golden import COUNT, make_golden, synthetic
-from edgevision.converters.parity import Answers, unsteady
+from edgevision.converters.parity import unsteady
 from edgevision.converters.samples import Samples
 from edgevision.converters.source import SourceModel
 from edgevision.converters.training_samples import TrainingSamples

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgevision.converters.parity import run_each
+from edgevision.converters.answers import run_each
 from edgevision.converters.quantize.graph import Op
 from edgevision.converters.quantize.observe import Batch
 from edgevision.runtime.bundle import Golden

@@ -16,7 +16,7 @@ from typing import Any
 from edgevision.benchmarks.figures import Figures, compare
 from edgevision.benchmarks.judges import open_judge
 from edgevision.benchmarks.judges.judge import ImageSamples
-from edgevision.converters.parity import Answers, Outputs
+from edgevision.converters.answers import Answers, Outputs
 from edgevision.runtime.errors import BundleError, DatasetError
 from edgevision.runtime.heads import with_thresholds
 from edgevision.runtime.manifest import Agreement, Artifact, Manifest, Verdict

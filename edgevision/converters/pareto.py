@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edgevision.converters.answers import run_each
 from edgevision.converters.export import export_all, open_artifact
-from edgevision.converters.parity import run_each
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.macs import mac_shares
 from edgevision.converters.quantize.observe import Batch

@@ -21,9 +21,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevision.converters.answers import Answers, Outputs
 from edgevision.converters.gate import CHANGES_PER_POINT, LEAST_SQNR_DB
-from edgevision.converters.parity import Answers, Outputs, decibels, holds, spread
+from edgevision.converters.parity import holds
 from edgevision.converters.quantize.graph import Graph
+from edgevision.converters.sqnr import decibels, spread
 from edgevision.runtime.manifest import Agreement, Artifact, Parity, Precision, Signal, Verdict
 
 Values = NDArray[Any]
@@ -94,7 +96,7 @@ def powers(
     Args:
         reference: (samples, ...), floats or integers.
         outputs: Likewise.
-        in_full: Whether what all samples have in common is signal, too; see ``parity.sqnr_db``.
+        in_full: Whether what all samples have in common is signal, too; see ``sqnr.sqnr_db``.
     """
     samples = len(reference)
     exact, found = reference.reshape(samples, -1), outputs.reshape(samples, -1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edgevision.converters.answers import Answers, answer
 from edgevision.converters.asked import Asked
 from edgevision.converters.calibration import CalibrationSet
 from edgevision.converters.check import check
@@ -20,7 +21,6 @@ from edgevision.converters.heads import manifest_of
 from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.metric_gate import figures_of, judged_by_metric
 from edgevision.converters.pareto import search_record
-from edgevision.converters.parity import Answers, answer
 from edgevision.converters.provenance import provenance, recipe
 from edgevision.converters.quantize.correct import images_to_correct
 from edgevision.converters.quantize.observe import batch_size

@@ -138,3 +138,8 @@ def poisoned_network() -> Any:
     kernel[0, 0, 0, :] = 40
     second.set_weights([kernel, bias])
     return model
+
+
+def numbers(seed: int, images: int = 40, values: int = 5) -> Floats:
+    """Outputs (images, values)."""
+    return np.random.default_rng(seed).normal(0, 2, (images, values)).astype(np.float32)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import edgevision
+from edgevision.converters.answers import top1
 from edgevision.converters.convert import convert
-from edgevision.converters.parity import top1
 from edgevision.datasets import Dataset, open_dataset
 from edgevision.runtime.bundle import Bundle
 from edgevision.trainers.train import train

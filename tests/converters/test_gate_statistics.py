@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgevision.benchmarks.statistics import mcnemar, paired_interval
+from edgevision.converters.answers import Answers
 from edgevision.converters.check import check, flips_file
 from edgevision.converters.flips import flips
 from edgevision.converters.gate import judge, verdict
-from edgevision.converters.parity import Answers
 from edgevision.runtime.choice import Wish, choose
 from edgevision.runtime.manifest import Agreement, Artifact, Gate, Manifest, from_plain, to_plain
 from edgevision.runtime.spec import Preprocessing

@@ -5,70 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from edgevision.converters import formats
+from edgevision.converters.answers import Answers
 from edgevision.converters.check import check
-from edgevision.converters.parity import (
-    EXACT_DB,
-    LIMITS_DB,
-    Answers,
-    answer,
-    compare,
-    is_constant,
-    run_each,
-    sqnr_db,
-    top1,
-    unsteady,
-)
-from edgevision.converters.source import SourceModel
-from edgevision.runtime.backends import open_session
+from edgevision.converters.parity import LIMITS_DB, compare, unsteady
+from edgevision.converters.sqnr import EXACT_DB
 from edgevision.runtime.manifest import Artifact, Manifest, Parity
-from edgevision.runtime.preprocess import normalize
 from tests.converters.conftest import Exported
-from tests.converters.models import Floats, as_batch
-
-
-def numbers(seed: int, images: int = 40, values: int = 5) -> Floats:
-    return np.random.default_rng(seed).normal(0, 2, (images, values)).astype(np.float32)
-
-
-@given(st.integers(0, 99), st.floats(-10, 60))
-def test_noise_of_a_known_level(seed: int, decibel: float) -> None:
-    reference = numbers(seed).astype(np.float64)
-    noise = numbers(seed + 1).astype(np.float64)
-    power = np.square(reference - reference.mean(0)).sum()
-    noise *= np.sqrt(power / np.square(noise).sum()) * 10 ** (-decibel / 20)
-    assert sqnr_db(reference, reference + noise) == pytest.approx(decibel, abs=1e-3)  # type: ignore[arg-type]
-
-
-def test_what_all_images_have_in_common_is_no_signal() -> None:
-    """A constant of 1000 on every logit would hide any error."""
-    reference, noise = numbers(0), 0.3 * numbers(1)
-    shifted = sqnr_db(reference + 1000, reference + 1000 + noise)
-    assert shifted == pytest.approx(sqnr_db(reference, reference + noise), abs=0.01)
-
-
-def test_ends_of_the_scale() -> None:
-    reference = numbers(0)
-    assert sqnr_db(reference, reference) == EXACT_DB
-    assert sqnr_db(np.zeros((4, 3), np.float32), np.ones((4, 3), np.float32)) == -EXACT_DB
-    assert sqnr_db(np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32)) == EXACT_DB
-    one = numbers(2, images=1)
-    assert 15 < sqnr_db(one, one * 1.1) < 25, "a single image counts in full"
-
-
-def test_a_constant_is_judged_by_its_size() -> None:
-    """All images alike, but for rounding: their spread is no signal that rounding could be measured by."""
-    constant = np.tile(np.array([0.1, -2.5, 7.0], np.float32), (20, 1))
-    rounded = constant + np.float32(1e-8) * numbers(0, 20, 3)
-    assert sqnr_db(rounded, constant * np.float32(1 + 1e-5)) == pytest.approx(100, abs=1)
-    assert sqnr_db(rounded, 1.1 * constant) == pytest.approx(20, abs=0.1)
-    assert is_constant(rounded)
-    eight_bits = constant + np.float32(1e-3) * numbers(1, 20, 3)  # more than rounding: a spread of its own
-    assert sqnr_db(eight_bits, constant) < 10 < 60 < sqnr_db(eight_bits, constant, in_full=True)
-    assert not is_constant(constant + np.float32(1e-3) * numbers(0, 20, 3))
+from tests.converters.models import Floats, numbers
 
 
 def test_a_comparison() -> None:
@@ -121,42 +65,6 @@ def _noise(values: Floats, seed: int, decibel: float) -> Floats:
     noise = numbers(seed, *values.shape)
     power = np.square(values - values.mean(0)).sum()
     return np.asarray(noise * np.sqrt(power / np.square(noise).sum()) * 10 ** (-decibel / 20), np.float32)
-
-
-def test_top1_is_that_of_the_device() -> None:
-    np.testing.assert_array_equal(top1(np.array([[0.1, 0.9], [3, 2]], np.float32), "logits", 2), [1, 0])
-    np.testing.assert_array_equal(top1(np.array([[0.4], [0.6]], np.float32), "sigmoid", 2), [0, 1])
-    np.testing.assert_array_equal(top1(np.array([[-1.0], [1.0]], np.float32), "sigmoid_logits", 2), [0, 1])
-
-
-def test_everything_answers_the_same_images_in_the_same_order(exported: Exported) -> None:
-    source = SourceModel(
-        exported.trained.model,
-        exported.graph,
-        "m",
-        "",
-        None,
-        exported.preprocessing,
-        exported.trained.scores,
-        None,
-        None,
-    )
-    pixels = exported.trained.images[:11]
-    path = exported.path("onnx", "int8")
-    with open_session("onnx", path.read_bytes(), None, 1) as session:
-        batches = [as_batch(each) for each in (pixels[:4], pixels[4:8], pixels[8:])]
-        found = answer(source, exported.quantized.model(), {"int8.onnx": session}, batches)
-        single = run_each(session, as_batch(pixels[7:8]))["output"]
-    float_input = normalize(pixels, exported.preprocessing)
-    expected = np.asarray(exported.trained.model(float_input, training=False))
-    np.testing.assert_allclose(found.source["output"], expected, atol=1e-5)
-    rounded = np.asarray(exported.quantized.model()(pixels.astype(np.float32)))
-    assert found.quantized is not None
-    np.testing.assert_allclose(found.quantized["output"], rounded, atol=1e-5)
-    int8 = found.artifacts["int8.onnx"]["output"]
-    assert int8.shape == expected.shape == rounded.shape
-    np.testing.assert_array_equal(int8[7:8], single)
-    assert set(formats.SUFFIXES) == {"tflite", "onnx", "openvino"}
 
 
 def artifact(precision: Any) -> Artifact:

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevision.converters.parity import EXACT_DB, Answers, sqnr_db
+from edgevision.converters.answers import Answers
 from edgevision.converters.quantize.graph import Graph, Op
 from edgevision.converters.signal_gate import check_signals, judge_signals, powers, sqnr_interval
+from edgevision.converters.sqnr import EXACT_DB, sqnr_db
 from edgevision.runtime.manifest import Agreement, Artifact
 
 GRAPH = Graph(

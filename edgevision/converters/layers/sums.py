@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevision.converters.parity import decibels
 from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.sqnr import decibels
 
 #: Bins of an activation histogram: so many within the grid, so many of the same width on either side of it.
 INSIDE, BESIDE = 32, 4
@@ -50,7 +50,7 @@ class Noise:
 
     @property
     def sqnr_db(self) -> float:
-        """As ``parity.sqnr_db``, decibel."""
+        """As ``sqnr.sqnr_db``, decibel."""
         return round(decibels(self._signal.power, self._squares), 2)
 
 

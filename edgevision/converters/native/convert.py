@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgevision.converters import formats, native
+from edgevision.converters.answers import Answers, answer, top1
 from edgevision.converters.asked import Asked
 from edgevision.converters.check import check
 from edgevision.converters.export import open_artifact
@@ -19,7 +20,6 @@ from edgevision.converters.finish import gate, write
 from edgevision.converters.formats.exported import OUTPUT
 from edgevision.converters.native.export import Chosen, native_export
 from edgevision.converters.native.opaque import AS_GIVEN, OpaqueModel
-from edgevision.converters.parity import Answers, answer, top1
 from edgevision.converters.provenance import provenance
 from edgevision.converters.quantize.observe import batch_size
 from edgevision.converters.samples import Samples

@@ -11,11 +11,11 @@ from typing import Any, cast
 from numpy.typing import NDArray
 
 from edgevision.converters import formats, native
+from edgevision.converters.answers import run_each
 from edgevision.converters.export import describe, making
 from edgevision.converters.formats.exported import INPUT, OUTPUT
 from edgevision.converters.native.opaque import OpaqueModel
 from edgevision.converters.native.source import save_float
-from edgevision.converters.parity import run_each
 from edgevision.converters.quantize.observe import Batch, Batches
 from edgevision.converters.quantize.scoring import divergence
 from edgevision.runtime.backends import open_session

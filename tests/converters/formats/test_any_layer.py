@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from edgevision.converters import formats
 from edgevision.converters.formats.exported import Source
-from edgevision.converters.parity import sqnr_db
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.source import load_source
+from edgevision.converters.sqnr import sqnr_db
 from edgevision.runtime.backends import open_session
 from tests.converters.models import SIZE, as_batch, pictures
 

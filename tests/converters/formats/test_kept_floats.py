@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from edgevision.converters import formats
 from edgevision.converters.formats.exported import Source
-from edgevision.converters.parity import sqnr_db
 from edgevision.converters.quantize.quantize import quantize
 from edgevision.converters.source import load_source
+from edgevision.converters.sqnr import sqnr_db
 from tests.converters.formats.test_any_layer import run
 from tests.converters.models import SIZE, as_batch, pictures
 

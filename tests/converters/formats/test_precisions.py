@@ -13,8 +13,9 @@ from edgevision.converters import formats
 from edgevision.converters.export import export_all, left_out, open_artifact
 from edgevision.converters.formats import NOT_MADE
 from edgevision.converters.formats.exported import Int8Share
-from edgevision.converters.parity import LIMITS_DB, sqnr_db
+from edgevision.converters.parity import LIMITS_DB
 from edgevision.converters.quantize.quantize import quantize
+from edgevision.converters.sqnr import sqnr_db
 from edgevision.runtime.embedded import read_embedded
 from edgevision.runtime.manifest import Artifact, Manifest, ModelFormat, Precision
 from edgevision.runtime.preprocess import normalize

@@ -15,14 +15,15 @@ from keras import layers as kl
 
 from edgevision.benchmarks.report.layers import Layers, weakest
 from edgevision.converters import formats
+from edgevision.converters.answers import run_each
 from edgevision.converters.convert import convert
 from edgevision.converters.formats.exported import Source
 from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.layers.measure import IMAGES, layers_bytes
-from edgevision.converters.parity import run_each, sqnr_db
 from edgevision.converters.quantize.build import build_model
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.quantize import Quantized
+from edgevision.converters.sqnr import sqnr_db
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.manifest import Artifact, ModelFormat, from_plain
 from tests.converters.conftest import Exported

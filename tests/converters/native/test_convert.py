@@ -15,8 +15,9 @@ import edgevision
 from edgevision.converters.convert import convert
 from edgevision.converters.inspect import inspect
 from edgevision.converters.native import onnx, with_nncf
-from edgevision.converters.parity import LIMITS_DB, sqnr_db
+from edgevision.converters.parity import LIMITS_DB
 from edgevision.converters.quantize.observe import Batches
+from edgevision.converters.sqnr import sqnr_db
 from edgevision.runtime.bundle import Bundle
 from edgevision.runtime.errors import ConversionError, InputError, MissingPackageError, UnsafeModelError
 from tests.converters.models import CLASSES, pictures, write_folder

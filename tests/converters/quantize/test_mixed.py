@@ -11,9 +11,9 @@ import pytest
 from keras import layers as kl
 
 from edgevision.converters import formats
+from edgevision.converters.answers import run_each
 from edgevision.converters.export import kept_in_float
 from edgevision.converters.formats.exported import INPUT, OUTPUT, Source
-from edgevision.converters.parity import run_each
 from edgevision.converters.quantize.build import answer, run
 from edgevision.converters.quantize.macs import macs
 from edgevision.converters.quantize.mixed import effective, groups, mix, units
