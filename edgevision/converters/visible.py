@@ -18,6 +18,7 @@ from edgevision.converters.export import export_all, left_out, open_artifact
 from edgevision.converters.finetuning import fine_tuned
 from edgevision.converters.finish import Steps, gate, write
 from edgevision.converters.heads import manifest_of
+from edgevision.converters.layers.faults import looked_into
 from edgevision.converters.layers.measure import IMAGES, LAYERS, layers_bytes
 from edgevision.converters.metric_gate import figures_of, judged_by_metric
 from edgevision.converters.pareto import search_record
@@ -88,7 +89,9 @@ def convert_visible(source: SourceModel, data: Samples, asked: Asked, steps: Ste
         sessions = {item.name: stack.enter_context(open_artifact(item, folder)) for item in exported}
         steps("checking")
         answers = _answers(source, made.quantized, sessions, data, asked)
+        few = data.judged.head(IMAGES)
         checked = _checked(exported, answers, manifest, source, data, asked.max_drop)
+        checked = tuple(looked_into(item, made.quantized, folder, few) for item in checked)
         manifest = dataclasses.replace(manifest, artifacts=checked, provenance=_provenance(source, made, data, asked))
         if made.found is not None:
             image = data.calibration.choice.head(1)
@@ -97,7 +100,6 @@ def convert_visible(source: SourceModel, data: Samples, asked: Asked, steps: Ste
         manifest = dataclasses.replace(manifest, gate=gate(manifest, data, asked.max_drop, answers, made.training))
         extra = {}
         if "int8" in asked.precisions:
-            few = data.judged.head(IMAGES)
             extra[LAYERS] = layers_bytes(made.quantized.exact, made.quantized, exported, folder, few)
         steps("writing the bundle")
         return write(asked, manifest, folder, source, data, answers, sessions, extra)

@@ -134,6 +134,8 @@ class Parity:
             whether the file is as far from the float model as the Keras model.
         further_db: How much further from the float model than the Keras model the artifact is, decibel, of several
             outputs the most; negative where it is nearer. None in bundles of before this was recorded.
+        fault: Where ``sqnr_db`` is too low: the first layer that computes something else than the Keras model on what
+            the file's own takes in, as "NAME by 4.2 steps"; None where there is none.
     """
 
     images: int
@@ -142,6 +144,7 @@ class Parity:
     same_top1: float | None
     passed: bool
     further_db: float | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)

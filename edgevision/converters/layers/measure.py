@@ -12,16 +12,12 @@ Three ratios per layer and file, because each answers another question:
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgevision.converters.layers import Reader, Values, inside
 from edgevision.converters.layers.listing import Layer, list_layers
-from edgevision.converters.layers.match import match, points_of
+from edgevision.converters.layers.opened import OpenedFile, compiled
 from edgevision.converters.layers.sums import Histogram, Noise, Signal
 from edgevision.converters.quantize.build import build_model, build_pieces
 from edgevision.converters.quantize.graph import Graph
@@ -47,7 +43,7 @@ def layers_bytes(
         batch: A few samples, (n, ...) per input, images as raw pixels; one at a time goes through the models.
     """
     layers = list_layers(graph, quantized)
-    files = {item.name: _File(item, folder, quantized) for item in artifacts if item.precision == "int8"}
+    files = {item.name: OpenedFile(item, folder, quantized) for item in artifacts if item.precision == "int8"}
     run = _Run(graph, quantized, layers, files)
     count = min(len(array) for array in batch.values())
     for index in range(count):
@@ -56,51 +52,17 @@ def layers_bytes(
     return (json.dumps(plain, separators=(",", ":"), allow_nan=False) + "\n").encode()
 
 
-class _File:
-    """One int8 file, opened in its engine, and where each point's values are in it."""
-
-    def __init__(self, artifact: Artifact, folder: Path, quantized: Quantized) -> None:
-        path, kind = folder / artifact.name, inside(artifact.format)
-        graph = quantized.graph
-        self._ends = {name: key for key, name in graph.outputs.items()}
-        found = match(points_of(graph, quantized.ranges), kind.tensors(path))
-        self._inside = {name: tensor for name, tensor in found.items() if name not in self._ends}
-        self.names = {*self._inside, *self._ends}
-        self._read: Reader = kind.reader(path, list(self._inside.values()))
-        self._orders: dict[str, tuple[int, ...]] = {}
-
-    def values(self, sample: Batch, twins: Values) -> Values:
-        """Per point, as Keras lays them out.
-
-        Args:
-            sample: (1, ...) per input.
-            twins: What the quantised Keras model makes of it, per point.
-        """
-        inside_it, outputs = self._read(sample)
-        found = {name: inside_it[tensor] for name, tensor in self._inside.items()}
-        found |= {name: outputs[key] for name, key in self._ends.items()}
-        return {name: self._as_keras(name, values, twins[name]) for name, values in found.items()}
-
-    def _as_keras(self, name: str, values: NDArray[np.float32], twin: NDArray[np.float32]) -> NDArray[np.float32]:
-        if name not in self._orders:  # channels may be first; where shapes leave both open, the values tell
-            shape, axes = values.shape, tuple(range(values.ndim))
-            orders = [axes, (0, *axes[2:], 1), (0, *reversed(axes[1:]))]
-            fits = [order for order in orders if tuple(shape[axis] for axis in order) == twin.shape]
-            errors = [float(np.square(values.transpose(order) - twin).sum()) for order in fits]
-            self._orders[name] = fits[int(np.argmin(errors))] if fits else ()
-        order = self._orders[name]
-        return values.transpose(order) if order else values.reshape(twin.shape)
-
-
 class _Run:
     """Sums over images."""
 
-    def __init__(self, graph: Graph, quantized: Quantized, layers: list[Layer], files: Mapping[str, _File]) -> None:
+    def __init__(
+        self, graph: Graph, quantized: Quantized, layers: list[Layer], files: Mapping[str, OpenedFile]
+    ) -> None:
         self._layers, self._files, self._inputs = layers, files, graph.inputs
         names = [layer.point for layer in layers if layer.point is not None]
-        self._float = _compiled(build_model(graph, outputs=names))
-        self._quantized = _compiled(build_model(quantized.graph, quantized.ranges, outputs=names, whole=True))
-        self._pieces = _compiled(build_pieces(graph, names))
+        self._float = compiled(build_model(graph, outputs=names))
+        self._quantized = compiled(build_model(quantized.graph, quantized.ranges, outputs=names, whole=True))
+        self._pieces = compiled(build_pieces(graph, names))
         self._signals = {name: Signal() for name in names}, {name: Signal() for name in names}
         self._noises = {
             (file, name): (Noise(self._signals[0][name]), Noise(self._signals[1][name]), Noise(self._signals[0][name]))
@@ -145,13 +107,3 @@ class _Run:
         }
         histogram = None if name is None else self._histograms.get(name)
         return {"sqnr_db": ratios, "activations": None if histogram is None else histogram.plain()}
-
-
-def _compiled(model: Any) -> Callable[[list[NDArray[Any]]], Values]:
-    """The model as one graph of TensorFlow's: layer by layer, Keras' own work takes longer than the layers'."""
-    import tensorflow as tf
-
-    run = tf.function(lambda values: model(values if len(values) > 1 else values[0], training=False))
-    return lambda values: {
-        name: value.numpy() for name, value in run(tf.nest.map_structure(tf.constant, values)).items()
-    }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgevision.converters.quantize.builder import Slot
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph, Op
-from edgevision.converters.quantize.integers import plan
+from edgevision.converters.quantize.integers import Whole, plan
 from edgevision.converters.quantize.layers import fake_quantize_layer, fed_kernel_layer, gelu_layer, whole_layer
 from edgevision.converters.quantize.macs import macs
 
@@ -87,17 +87,22 @@ def build_model(
             value = keras.ops.cast(sources[-1], "float32") if dtype == "uint8" else sources[-1]
         elif op.name in kernels:
             value = fed_kernel_layer(op)([values[op.inputs[0]], kernels[op.name]])
-        elif op.name in integers:
-            value = whole_layer(integers[op.name])([values[name] for name in op.inputs])
         else:
-            is_rounded = ranges is not None and op.name in ranges
-            value = call(in_integers(op) if is_rounded else op, [values[name] for name in op.inputs])
-        if ranges is not None and op.name in ranges:
-            value = fake_quantize_layer(ranges[op.name], f"{op.name}_grid")(value)
-        values[op.name] = value
+            value = _made(op, [values[name] for name in op.inputs], ranges or {}, integers)
+        values[op.name] = _on_grid(op, value, ranges or {})
     # Keras' own names count up, and exporters write them into their files.
     sources += kernels.values()
     return keras.Model(sources[0] if len(sources) == 1 else sources, _returned(graph, values, outputs), name="model")
+
+
+def _made(op: Op, inputs: list[Any], ranges: Mapping[str, Range], integers: Mapping[str, Whole]) -> Any:
+    if op.name in integers:
+        return whole_layer(integers[op.name])(inputs)
+    return call(in_integers(op) if op.name in ranges else op, inputs)
+
+
+def _on_grid(op: Op, value: Any, ranges: Mapping[str, Range]) -> Any:
+    return fake_quantize_layer(ranges[op.name], f"{op.name}_grid")(value) if op.name in ranges else value
 
 
 def _returned(graph: Graph, values: dict[str, Any], outputs: list[str] | None) -> Any:
@@ -179,12 +184,13 @@ def answer(model: Any, graph: Graph, batch: Mapping[str, NDArray[Any]]) -> dict[
     return {key: np.asarray(by_name[key]) for key in graph.outputs}
 
 
-def build_pieces(graph: Graph, names: list[str]) -> Any:
-    """The float graph cut at some operations: each part takes what it is given, not what the one before made.
+def build_pieces(graph: Graph, names: list[str], ranges: dict[str, Range] | None = None) -> Any:
+    """The graph cut at some operations: each part takes what it is given, not what the one before made.
 
     Args:
         graph: Operations with weights.
         names: Operations to cut behind.
+        ranges: Grids to round operations' outputs to, kernels on whole numbers; None: in float.
 
     Returns:
         keras.Model from a list, the values of the inputs and of each of ``names``, to a dict of what the graph computes
@@ -198,8 +204,10 @@ def build_pieces(graph: Graph, names: list[str]) -> Any:
     given = {name: keras.Input(graph.ops[name].shape) for name in names}
     taken = [*made.values(), *given.values()]
     values: dict[str, Any] = {}
+    integers = {} if ranges is None else plan(graph, ranges)
     for op in graph:
         if op.kind != "Input":
-            made[op.name] = call(op, [values[name] for name in op.inputs])
+            made[op.name] = _made(op, [values[name] for name in op.inputs], ranges or {}, integers)
+        made[op.name] = _on_grid(op, made[op.name], ranges or {})
         values[op.name] = given.get(op.name, made[op.name])
     return keras.Model(taken, {name: made[name] for name in names})

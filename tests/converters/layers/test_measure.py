@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -18,7 +16,6 @@ from edgevision.converters import formats
 from edgevision.converters.answers import run_each
 from edgevision.converters.convert import convert
 from edgevision.converters.formats.exported import Source
-from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.layers.measure import IMAGES, layers_bytes
 from edgevision.converters.quantize.build import build_model
 from edgevision.converters.quantize.fake_quant import Range
@@ -27,6 +24,7 @@ from edgevision.converters.sqnr import sqnr_db
 from edgevision.runtime.backends import open_session
 from edgevision.runtime.manifest import Artifact, ModelFormat, from_plain
 from tests.converters.conftest import Exported
+from tests.converters.layers.damage import change_onnx, shaken
 from tests.converters.models import scrambled
 
 SHAPES = {"map": (6, 6, 4), "row": (5,)}
@@ -110,17 +108,12 @@ def test_a_grid_far_too_narrow_is_the_worst_layer(exported: Exported, tmp_path: 
     assert worst.activations is not None and worst.activations.clipped > 0.05
 
 
-def _shaken(values: Any) -> Any:
-    noise = np.random.default_rng(0).integers(-60, 61, values.shape)
-    return np.clip(values.astype(np.int32) + noise, -127, 127).astype(np.int8)
-
-
 @pytest.mark.parametrize("exported", ["plain"], indirect=True)
 def test_weights_changed_in_a_file_are_its_worst_layer_and_no_other_file_s(exported: Exported, tmp_path: Path) -> None:
     for name in FILES:
         (tmp_path / name).write_bytes((exported.folder / name).read_bytes())
     (tmp_path / "int8.bin").write_bytes((exported.folder / "int8.bin").read_bytes())
-    _change_onnx(tmp_path / "int8.onnx", 1, _shaken)
+    change_onnx(tmp_path / "int8.onnx", 1, shaken)
     found = measure(exported, folder=tmp_path)
     kernels = [op.name for op in exported.graph if op.has_kernel]
     worst = weakest(found.layers, found.artifacts)
@@ -130,17 +123,6 @@ def test_weights_changed_in_a_file_are_its_worst_layer_and_no_other_file_s(expor
     assert sound is not None and sound.own > 20 and sound.to_quantized > 25
     after = next(layer for layer in found.layers if layer.name == kernels[2]).ratios("int8.onnx")
     assert after is not None and after.own > 20 > after.to_quantized, "layers behind it suffer and are not to blame"
-
-
-def _change_onnx(path: Path, index: int, change: Callable[[Any], Any]) -> None:
-    from onnx import numpy_helper
-
-    graph = OnnxGraph.read(path)
-    conv = [node for node in graph.nodes if node.op_type in ("Conv", "Gemm", "MatMul")][index]
-    stored = graph.producer(conv.input[1]).input[0]
-    item = next(item for item in graph.model.graph.initializer if item.name == stored)
-    item.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(item)), stored))
-    graph.write(path)
 
 
 def test_several_inputs_and_outputs(tmp_path: Path) -> None:
