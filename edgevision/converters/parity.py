@@ -39,7 +39,7 @@ def compare(
 
     Args:
         source: Of the float model, (samples, ...).
-        reference: Of the Keras model that was exported; may be the float one.
+        reference: Of the Keras model that was exported; of the float one ``source`` itself.
         outputs: Of the file.
         precision: Decides how much is asked.
         same: Share of samples with the same best class.
@@ -48,7 +48,8 @@ def compare(
     pairs = (reference, outputs), (source, reference), (source, outputs)
     ratio, model, file = (sqnr_db(exact, found, in_full=in_full) for exact, found in pairs)
     error = float(np.abs(reference - outputs).max())
-    return Parity(len(outputs), ratio, error, same, holds(ratio, model, file, precision), model - file)
+    further = None if reference is source else model - file
+    return Parity(len(outputs), ratio, error, same, holds(ratio, model, file, precision), further)
 
 
 def holds(ratio_db: float, model_db: float, file_db: float, precision: Precision) -> bool:

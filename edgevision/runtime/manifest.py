@@ -133,7 +133,8 @@ class Parity:
         passed: Whether ``sqnr_db``, of several outputs the least, reaches the limit for this precision, or if not,
             whether the file is as far from the float model as the Keras model.
         further_db: How much further from the float model than the Keras model the artifact is, decibel, of several
-            outputs the most; negative where it is nearer. None in bundles of before this was recorded.
+            outputs the most; negative where it is nearer. None where the Keras model is the float model, and in bundles
+            of before this was recorded.
         fault: Where ``sqnr_db`` is too low: the first layer that computes something else than the Keras model on what
             the file's own takes in, as "NAME by 4.2 steps"; None where there is none.
     """

@@ -92,6 +92,7 @@ def test_each_precision_is_checked_against_its_own_model(exported: Exported) -> 
     float32 = check(artifact("float32"), answers, manifest, None, 1.0)
     assert int8.parity is not None and int8.agreement is not None and float32.parity is not None
     assert int8.parity.sqnr_db == float32.parity.sqnr_db == EXACT_DB and float32.passed
+    assert (int8.parity.further_db, float32.parity.further_db) == (0, None), "from the float model"
     assert int8.agreement.same_top1 is not None
     assert int8.agreement.same_top1 < 0.9 and not int8.passed, "faithful to a quantised model that lost too much"
     swapped = Answers(source, quantized, {"int8.onnx": source, "float32.onnx": quantized})
