@@ -46,8 +46,12 @@ class Inside(Protocol):
     def tensors(self, path: Path) -> list[Tensor]:
         """Every tensor that depends on an input, each after those it is computed from; the inputs come first."""
 
-    def reader(self, path: Path, names: Sequence[str]) -> Reader:
-        """What runs the file in its engine and returns these tensors in real values, and its outputs."""
+    def reader(self, path: Path, names: Sequence[str], *, is_one_run: bool = False) -> Reader:
+        """What runs the file in its engine and returns these tensors in real values, and its outputs.
+
+        Where reading inside changes how the engine rounds, outputs come from another run without it, but for
+        ``is_one_run``.
+        """
 
 
 def inside(format_name: str) -> Inside:

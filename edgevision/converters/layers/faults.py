@@ -52,7 +52,7 @@ def first_fault(quantized: Quantized, artifact: Artifact, folder: Path, batch: B
         folder: Where its files are.
         batch: A few samples, (n, ...) per input, images as raw pixels.
     """
-    file, graph, ranges = OpenedFile(artifact, folder, quantized), quantized.graph, quantized.ranges
+    file, graph, ranges = OpenedFile(artifact, folder, quantized, is_one_run=True), quantized.graph, quantized.ranges
     names = [op.name for op in graph if op.name in file.names]
     whole = compiled(build_model(graph, ranges, outputs=names, whole=True))
     pieces = compiled(build_pieces(graph, names, ranges))

@@ -28,8 +28,8 @@ def tensors(path: Path) -> list[Tensor]:
     return list(found.values())
 
 
-def reader(path: Path, names: Sequence[str]) -> Reader:
-    """See ``Inside``."""
+def reader(path: Path, names: Sequence[str], *, is_one_run: bool = True) -> Reader:
+    """See ``Inside``; it is always one run."""
     import onnxruntime
     from onnx import TensorProto, helper
 

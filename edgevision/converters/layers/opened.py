@@ -17,16 +17,26 @@ from edgevision.runtime.manifest import Artifact
 
 
 class OpenedFile:
-    """One int8 file, opened in its engine, and where each point's values are in it."""
+    """One int8 file, opened in its engine, and where each point's values are in it.
 
-    def __init__(self, artifact: Artifact, folder: Path, quantized: Quantized) -> None:
+    Args:
+        artifact: In int8.
+        folder: Where its files are.
+        quantized: What it was made from.
+        is_one_run: See ``Inside.reader``.
+
+    Attributes:
+        names: Of the points that it shows, outputs among them.
+    """
+
+    def __init__(self, artifact: Artifact, folder: Path, quantized: Quantized, *, is_one_run: bool = False) -> None:
         path, kind = folder / artifact.name, inside(artifact.format)
         graph = quantized.graph
         self._ends = {name: key for key, name in graph.outputs.items()}
         found = match(points_of(graph, quantized.ranges), kind.tensors(path))
         self._inside = {name: tensor for name, tensor in found.items() if name not in self._ends}
         self.names = {*self._inside, *self._ends}
-        self._read: Reader = kind.reader(path, list(self._inside.values()))
+        self._read: Reader = kind.reader(path, list(self._inside.values()), is_one_run=is_one_run)
         self._orders: dict[str, tuple[int, ...]] = {}
 
     def values(self, sample: Batch, twins: Values) -> Values:

@@ -39,8 +39,8 @@ def tensors(path: Path) -> list[Tensor]:
     return list(found.values())
 
 
-def reader(path: Path, names: Sequence[str]) -> Reader:
-    """See ``Inside``."""
+def reader(path: Path, names: Sequence[str], *, is_one_run: bool = True) -> Reader:
+    """See ``Inside``; it is always one run."""
     from ai_edge_litert.interpreter import Interpreter
     from tensorflow.lite.tools import flatbuffer_utils
 

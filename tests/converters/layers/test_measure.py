@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -142,3 +143,21 @@ def test_several_inputs_and_outputs(tmp_path: Path) -> None:
             ratios = layer.ratios(name)
             assert ratios is None or (ratios.own > 20 and ratios.to_quantized > 20), f"{layer.name} in {name}"
     assert all(layer.worst is not None for layer in found.layers if layer.weights is not None)
+
+
+def test_operations_that_a_file_does_once_for_all(tmp_path: Path) -> None:
+    """As NASNet has them: several ReLUs of one tensor; behind each a pool, of the second moved by a place."""
+    image = keras.Input((8, 8, 3))
+    shared = kl.Conv2D(4, 3, padding="same")(image)
+    one, other, third = (kl.ReLU(name=name)(shared) for name in ("one", "other", "third"))
+    moved = kl.Cropping2D(((1, 0), (1, 0)))(kl.ZeroPadding2D(((0, 1), (0, 1)))(other))
+    still, shifted = kl.AveragePooling2D(1, 2, name="still")(one), kl.AveragePooling2D(1, 2, name="shifted")(moved)
+    ends = [kl.Conv2D(4, 1, strides=2)(kl.Add()([third, shared])), kl.Conv2D(4, 1)(still), kl.Conv2D(4, 1)(shifted)]
+    model = scrambled(keras.Model(image, kl.Dense(3)(kl.Flatten()(kl.Concatenate()(ends)))))
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "data.npz", images=random.integers(0, 256, (40, 8, 8, 3), np.uint8))
+    options: dict[str, Any] = {"precisions": ("int8",), "preprocess": "unit", "labels": list("abc"), "budget": 0}
+    found = Layers.read(convert(model, tmp_path / "data.npz", tmp_path / "m.edge", **options))
+    names = ("one", "other", "third", "still", "shifted")
+    ratios = [layer.ratios(file) for layer in found.layers if layer.name in names for file in FILES]
+    assert len(ratios) == 15 and all(each is not None and each.own > 20 for each in ratios)
