@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,8 @@ from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.runtime.manifest import Artifact
 
-#: What a layer may differ by, root mean square, steps of its grid. Those of right files stay below 0.1, and below 0.6
-#: where many values lie half way between two steps; without one of its 96 channels, a layer is off by 4.
+#: What a channel of a layer may differ by, root mean square, steps of its grid. In right files single values differ,
+#: by one.
 MOST_STEPS = 1.0
 #: Of an output in float such a share of what tells samples apart stands for a step: TFLite rounds logits.
 _FLOAT_STEP = 1 / 8
@@ -56,31 +57,34 @@ def first_fault(quantized: Quantized, artifact: Artifact, folder: Path, batch: B
     names = [op.name for op in graph if op.name in file.names]
     whole = compiled(build_model(graph, ranges, outputs=names, whole=True))
     pieces = compiled(build_pieces(graph, names, ranges))
-    squares, units = dict.fromkeys(names, 0.0), {name: _Unit(ranges.get(name)) for name in names}
+    errors = {name: _Error(ranges.get(name)) for name in names}
     for index in range(min(len(array) for array in batch.values())):
         sample = {name: array[index : index + 1] for name, array in batch.items()}
         sources = [sample[op.name].astype("int32" if op.dtype == "int32" else "float32") for op in graph.inputs]
         found = file.values(sample, whole(sources))
         alone = pieces([*sources, *(found[name] for name in names)])
         for name in names:
-            squares[name] += float(np.square(found[name] - alone[name], dtype=np.float64).sum())
-            units[name].see(alone[name])
-    steps = {name: (squares[name] / units[name].squares) ** 0.5 for name in names}
+            errors[name].see(alone[name], found[name])
+    steps = {name: error.steps for name, error in errors.items()}
     return next((f"{name} by {value:.1f} steps" for name, value in steps.items() if value > MOST_STEPS), None)
 
 
-class _Unit:
-    """Sum of squares of one step over all values of a layer."""
+class _Error:
+    """What a layer differs by, channel by channel."""
 
     def __init__(self, grid: Range | None) -> None:
         self._grid, self._count, self._signal = grid, 0, Signal()
+        self._squares: Any = 0.0
 
-    def see(self, values: Values) -> None:
-        self._count += values.size
-        self._signal.see(values)
+    def see(self, expected: Values, found: Values) -> None:
+        """Values (1, ..., channels)."""
+        self._signal.see(expected)
+        self._count += expected.size
+        self._squares += np.square(found - expected, dtype=np.float64).reshape(-1, expected.shape[-1]).sum(0)
 
     @property
-    def squares(self) -> float:
-        if self._grid is not None:
-            return self._count * self._grid.scale**2
-        return max(_FLOAT_STEP**2 * self._signal.power, 1e-18)
+    def steps(self) -> float:
+        """Of the worst channel, root mean square."""
+        step = _FLOAT_STEP**2 * self._signal.power / self._count if self._grid is None else self._grid.scale**2
+        mean = self._squares.max() * self._squares.size / self._count
+        return float((mean / max(step, 1e-18)) ** 0.5)
