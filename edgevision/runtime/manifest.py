@@ -130,8 +130,7 @@ class Parity:
         sqnr_db: Signal-to-quantisation-noise ratio of the outputs, decibel; float("inf") is stored as 999.
         max_error: Largest absolute difference of any output.
         same_top1: Share of images with the same top-1, 0..1; None where no output is class scores.
-        passed: Whether ``sqnr_db``, of several outputs the least, reaches the limit for this precision, or if not,
-            whether the file is as far from the float model as the Keras model.
+        passed: Whether ``sqnr_db``, of several outputs the least, reaches the limit for this precision.
         further_db: How much further from the float model than the Keras model the artifact is, decibel, of several
             outputs the most; negative where it is nearer. None where the Keras model is the float model, and in bundles
             of before this was recorded.

@@ -94,14 +94,14 @@ def test_the_ratio_is_that_of_parity() -> None:
     assert same.difference == EXACT_DB and same.interval == (EXACT_DB, EXACT_DB) and same.verdict == "pass"
 
 
-def test_every_output_follows_the_quantised_model_or_has_its_noise() -> None:
+def test_every_output_follows_the_quantised_model() -> None:
     exact, rounded = noisy(12)
     quantized, elsewhere, larger = (
         rounded + np.random.default_rng(seed).normal(0, size, exact.shape)
         for seed, size in ((1, 0.1), (2, 0.1), (3, 0.2))
     )
     graph = Graph(GRAPH.ops, {"a": "d", "b": "d"})
-    for second, passes in ((quantized, True), (elsewhere, True), (larger, False)):
+    for second, passes in ((quantized, True), (elsewhere, False), (larger, False)):
         file = {"a": quantized, "b": second}
         answers = Answers({"a": exact, "b": exact}, {"a": quantized, "b": quantized}, {"int8.onnx": file})
         parity = check_signals(Artifact("int8.onnx", "onnx", "int8", (), (), ()), answers, graph).parity
