@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from edgevision.converters.quantize import build
 from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.source import SourceModel
-from edgevision.converters.sqnr import is_constant
+from edgevision.converters.sqnr import Scored, is_constant
 from edgevision.runtime.host import available_cpus
 from edgevision.runtime.manifest import Precision, Scores
 from edgevision.runtime.session import Session
 from edgevision.runtime.tasks.classification import scores_from
 
-Scored = NDArray[np.float32]
 Outputs = dict[str, NDArray[Any]]
 
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgevision.converters.sqnr import sqnr_db
+from edgevision.converters.sqnr import Scored, sqnr_db
 from edgevision.runtime.manifest import Artifact, Parity, Precision
-
-Scored = NDArray[np.float32]
 
 #: Least signal-to-noise ratio of an artifact against the Keras model it came from, decibel. Engines round 8-bit values
 #: at slightly different places, float engines only add in another order. float16 is compared with the float model;
