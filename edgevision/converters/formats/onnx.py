@@ -19,6 +19,7 @@ from edgevision.converters.formats.exported import Kernel, Source
 from edgevision.converters.formats.guard import guarded
 from edgevision.converters.formats.onnx_graph import OnnxGraph
 from edgevision.converters.formats.onnx_padding import merge_padding
+from edgevision.converters.formats.onnx_pools import round_away
 from edgevision.converters.formats.onnx_sums import restore_sums
 from edgevision.converters.formats.onnx_weights import store_in_int8, stored_constant, to_float16
 from edgevision.converters.quantize.pairs import saturates
@@ -59,6 +60,7 @@ def export(source: Source, path: Path) -> None:
         for node in products:
             _quantize_constants(graph, node)
         merge_padding(graph)
+        round_away(graph)
         _keep_softmax(graph)
     elif source.precision == "dynamic-int8":
         for node in products:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.formats.exported import Kernel, Source
+from edgevision.converters.quantize.averages import AWAY
 from edgevision.converters.quantize.pairs import saturates
 from edgevision.converters.quantize.weights import lies_on_grid, to_grid
 from edgevision.runtime.backends.openvino import import_openvino
@@ -34,6 +35,7 @@ def export(source: Source, path: Path) -> None:
                 _quantize_constant(node)
     if source.precision == "int8":
         _keep_roundings(model)
+        _round_away(model)
         _add_vectors(model)
         model = _take_pixels(model, source.pixel_inputs)
     if len(source.graph.inputs) == 1:
@@ -150,6 +152,20 @@ def _keep_roundings(model: Any) -> None:
         if sides and all(side.get_node().get_type_name() == "FakeQuantize" for side in sides):
             for place, side in enumerate(sides):
                 node.input(place).replace_source_output(ops.clamp(side, -most, most).output(0))
+
+
+def _round_away(model: Any) -> None:
+    """Have average pools round halves as TFLite's do (``quantize.averages.AWAY``): a grid behind one takes its values
+    for a little larger than they are, counted from its middle."""
+    ops = import_openvino().opset13
+    for node in model.get_ordered_ops():
+        readers = [reader.get_node() for reader in node.output(0).get_target_inputs()]
+        if node.get_type_name() == "AvgPool" and [reader.get_type_name() for reader in readers] == ["FakeQuantize"]:
+            low, high = (readers[0].input_value(place).get_node().data.astype(np.float64) for place in (1, 2))
+            middle = low + 128 * (high - low) / 255
+            for place, end in enumerate((low, high), 1):
+                moved = ops.constant((middle + (end - middle) / AWAY).astype(np.float32))
+                readers[0].input(place).replace_source_output(moved.output(0))
 
 
 def _quantize_constant(node: Any) -> None:

@@ -59,6 +59,9 @@ def reader(path: Path, names: Sequence[str], *, is_one_run: bool = True) -> Read
 def _grid(graph: OnnxGraph, node: Any) -> Range | None:
     if node.op_type != "QuantizeLinear":
         return None
+    source, readers = graph.producer(node.input[0]), graph.consumers(node.output[0])
+    if source is not None and source.op_type == "AveragePool" and readers:  # counts from elsewhere (``onnx_pools``)
+        node = readers[0]
     scale, zero = graph.constant(node.input[1]), graph.constant(node.input[2])
     if scale is None or zero is None or scale.size != 1:
         return None

@@ -1,9 +1,8 @@
 """Averages of few values as depthwise kernels: each engine rounds halves in its own way, and these leave none.
 
-The sum of four whole numbers lies half way between two steps once in four times. TFLite's average pool rounds that away
-from zero, ONNX Runtime and OpenVINO to the even neighbour, and what normalises behind it (DenseNet) enlarges the
-difference. A kernel adds a bias, which can be a part of a step (``weights.round_biases``), and writes a grid of its own
-besides, where a pool has to keep its input's.
+The sum of four whole numbers lies half way between two steps once in four times, and what normalises behind it
+(DenseNet) enlarges the difference. A kernel's scale keeps clear of that (``halves``), and it writes a grid of its own
+besides, where a pool has to keep its input's. Pools that reach over the border stay pools (``AWAY``).
 """
 
 from __future__ import annotations
@@ -14,6 +13,9 @@ import numpy as np
 
 from edgevision.converters.quantize.graph import Graph, Op, pair
 
+#: TFLite's average pool rounds halves of what it stores, -128..127, away from zero. The other engines' do so too if
+#: their averages are larger by this, and it makes no other difference to averages of up to 64 values.
+AWAY = 1 + 2**-13
 #: Values of larger windows are seldom half way, and pools are faster there.
 _MOST = 16
 

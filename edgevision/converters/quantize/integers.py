@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from edgevision.converters.quantize.averages import AWAY
 from edgevision.converters.quantize.fake_quant import PIXELS, STEPS, Range
 from edgevision.converters.quantize.graph import Array, Graph, Op
 from edgevision.converters.quantize.points import ON_GRID, is_fused
@@ -35,12 +36,14 @@ class Whole:
         steps: Real value of 1 in each input.
         factor: Per channel, or one for all: what the result is multiplied by, float32. Of an addition one per input.
         grid: What the result is rounded to; None where it is not, and the factor brings real values back.
+        offset: Added before that and taken off behind: pools multiply what is stored (``averages.AWAY``), -128..127.
     """
 
     op: Op
     steps: tuple[float, ...]
     factor: Array
     grid: Range | None
+    offset: int = 0
 
     def counts(self, inputs: list[Any]) -> list[Any]:
         """Real values on their grids as whole numbers."""
@@ -53,11 +56,11 @@ class Whole:
         """What the operation made of ``counts`` as real values."""
         import keras
 
-        values = result if self.op.kind == "Add" else result * self.factor
+        values = result if self.op.kind == "Add" else (result + self.offset) * self.factor
         if self.grid is None:
             return values
         low, high = -self.grid.zero_point, STEPS - self.grid.zero_point
-        return keras.ops.clip(keras.ops.round(values), low, high) * self.grid.scale
+        return keras.ops.clip(keras.ops.round(values) - self.offset, low, high) * self.grid.scale
 
 
 def plan(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Whole]:
@@ -91,6 +94,8 @@ def _whole(op: Op, steps: tuple[float, ...], grid: Range | None) -> Whole | None
         return Whole(op, steps, np.asarray(given / by), grid)
     if op.kind == "GlobalAveragePooling2D":
         return Whole(op, steps, np.asarray(given[0] / by), grid)
+    if op.kind == "AveragePooling2D" and grid is not None:
+        return Whole(op, steps, np.asarray(AWAY, np.float32), grid, offset=grid.zero_point - 128)
     return None
 
 

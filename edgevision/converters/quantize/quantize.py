@@ -18,6 +18,7 @@ from edgevision.converters.quantize.equalize import equalize
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.grids import matched
+from edgevision.converters.quantize.halves import with_steps
 from edgevision.converters.quantize.logits import Logits, narrow_logits, wide_logits
 from edgevision.converters.quantize.observe import Batch, Batches, Observer, observe
 from edgevision.converters.quantize.points import logits_point, rounded_outputs, value_grids
@@ -164,7 +165,8 @@ class _Seen:
     def candidate(self, estimate: str, rounding: Rounding, pair_safe: bool = False) -> Quantized:
         if estimate not in self._measured:
             self._measured[estimate] = {name: _ESTIMATES[estimate](item) for name, item in self._observers.items()}
-        grids = value_grids(self._graph, matched(self._graph, {**self._measured[estimate], **self._given}))
+        measured = matched(self._graph, {**self._measured[estimate], **self._given})
+        grids = value_grids(self._graph, with_steps(self._graph, measured))
         if self._logits is not None:
             del grids[self._logits.name]
         ranges = rounded_outputs(self._graph, grids)

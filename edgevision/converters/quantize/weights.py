@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Array, Graph, Op
+from edgevision.converters.quantize.halves import off_halves
 from edgevision.converters.quantize.pairs import SAFE_SUM, by_output, largest_pair, saturates
+from edgevision.converters.quantize.points import is_fused
 
 #: Largest stored weight; -128 is not used, so that the grid is symmetric.
 LIMIT = 127
@@ -137,27 +139,28 @@ def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
     Left to each engine, this rounding moves a few values in ten thousand by one step in the first layer and several
     in a hundred in the last; done here, all engines start from the same integers.
 
+    Before, scales of kernels are moved by some ten-thousandths so that no engine meets a half (``halves``).
+
     Weights so small beside their channel's bias that it overflows in their units (weight decay leaves such channels
-    behind) become zero. Averages get a bias that keeps them from lying half way between two steps (``averages``).
+    behind) become zero.
     """
     for op in graph:
         if op.has_kernel and not op.float_reason and op.inputs[0] in grids:
             input_scale = grids[op.inputs[0]].scale
             lost = np.abs(op.weights[1]) > _MOST * _bias_steps(op, input_scale)
             op.weights[0] = np.where(lost.reshape(_channel_shape(op)), np.float32(0), op.weights[0])
+            written = grids.get(graph.consumers(op.name)[0].name if is_fused(graph, op) else op.name)
+            if written is not None:
+                op.weights[0] = _off_halves(op, input_scale / written.scale)
             steps = _bias_steps(op, input_scale)
-            counts = np.rint(op.weights[1] / steps)
-            op.weights[1] = ((counts + _off_halves(op, counts)) * steps).astype(np.float32)
+            op.weights[1] = (np.rint(op.weights[1] / steps) * steps).astype(np.float32)
 
 
-def _off_halves(op: Op, counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of channels whose stored weights are all alike, several whole ones, half a weight: they can lie half way."""
-    if op.kind != "DepthwiseConv2D" or op.weights[0][..., 0, 0].size == 1:
-        return np.zeros_like(counts)
-    stored, _ = to_grid(op.weights[0], channel_axes(op))
-    largest, least = (reduce(stored, axis=(0, 1)).ravel() for reduce in (np.max, np.min))
-    is_half = (largest == least) & (counts % np.maximum(np.abs(largest), 1) == 0)
-    return np.where(is_half, np.abs(largest) // 2, 0).astype(np.float64)
+def _off_halves(op: Op, ratio: float) -> Array:
+    """A kernel on its grid with other scales; ``ratio`` is the input's step by the output's."""
+    stored, scale = to_grid(op.weights[0], channel_axes(op))
+    moved = off_halves(scale.astype(np.float64) * ratio) / ratio
+    return stored.astype(np.float32) * moved.astype(np.float32)
 
 
 def _bias_steps(op: Op, input_scale: float) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Average pools as kernels: the same answers (that no engine decides where a half goes: ``formats.test_formats``)."""
+"""Average pools as kernels: the same answers (that engines round them alike: ``test_integers``)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from keras import layers as kl
 
 from edgevision.converters.quantize.averages import with_kernels
 from edgevision.converters.quantize.build import build_model
-from edgevision.converters.quantize.fake_quant import Range
-from edgevision.converters.quantize.weights import quantize_kernels, round_biases
 from tests.converters.models import folded, pictures, sequential
 
 PIXELS, _ = pictures(32, seed=5)
@@ -33,16 +31,3 @@ def test_answers_stay(name: str) -> None:
     assert [op.kind for op in made][2] == kind
     values = PIXELS.astype(np.float32)
     np.testing.assert_allclose(build_model(made)(values), build_model(graph)(values), rtol=1e-4, atol=1e-4)
-
-
-def test_biases_keep_averages_from_halves() -> None:
-    """63 times each of four values, and 31: never 126 more than a multiple of 252, whatever four whole numbers are."""
-    graph = with_kernels(folded(sequential(kl.AveragePooling2D(2), kl.Flatten(), kl.Dense(3))))
-    made = quantize_kernels(graph)
-    pool = next(op for op in made if op.kind == "DepthwiseConv2D")
-    grids = {op.name: Range(0.5, 0) for op in made}
-    for bias, found in ((0.0, 31), (126.0, 126 + 31), (100.0, 100)):
-        step = 0.5 * 0.25 / 63
-        pool.weights[1] = np.full(3, bias * step, np.float32)
-        round_biases(made, grids)
-        np.testing.assert_allclose(pool.weights[1] / step, found, rtol=1e-5)

@@ -1,7 +1,8 @@
-"""The quantised model on whole numbers: the same model, and bit for bit what ONNX Runtime answers."""
+"""The quantised model on whole numbers: the same model, and bit for bit what engines answer."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from keras import layers as kl
 
+from edgevision.converters import formats
 from edgevision.converters.formats import onnx
 from edgevision.converters.formats.exported import Source
 from edgevision.converters.quantize.integers import plan
@@ -27,24 +29,57 @@ def pooled() -> Any:
     return keras.Model(image, kl.Dense(4)(kl.Flatten()(kl.DepthwiseConv2D(3)(kl.Multiply()([x, gate])))))
 
 
-def found(make: Any) -> Quantized:
+def bordered() -> Any:
+    """Averages beside the border, of four and of six values, which lie half way often; some of values below zero."""
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.Conv2D(8, 3, padding="same")(image)
+    for size in (3, 2, (2, 3)):
+        x = kl.Add()([x, kl.AveragePooling2D(size, strides=1, padding="same")(x)])
+    parts = [kl.AveragePooling2D(3, strides=1, padding="same")(kl.Conv2D(8, 3, strides=2)(x)) for _ in range(2)]
+    return keras.Model(image, kl.Dense(4)(kl.Flatten()(kl.Concatenate()(parts))))
+
+
+def deep() -> Any:
+    """Twenty layers, each of which makes much of one step."""
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.Conv2D(16, 3, padding="same", activation="swish")(image)
+    for _ in range(6):
+        y = kl.DepthwiseConv2D(3, padding="same", activation="relu6")(kl.Conv2D(24, 1, activation="swish")(x))
+        x = kl.Add()([x, kl.Conv2D(16, 1)(y)])
+    return keras.Model(image, kl.Dense(4)(kl.Flatten()(x)))
+
+
+@functools.cache
+def found(make: Any, has_classes: bool = True) -> Quantized:
     keras.utils.set_random_seed(0)
     batch = as_batch(pictures(64)[0])
     source = load_source(make(), preprocess="unit")
-    return quantize(source.graph, source.scores, lambda: iter([batch]), batch, lambda: iter([batch]))
+    scores = source.scores if has_classes else None
+    return quantize(source.graph, scores, lambda: iter([batch]), batch, lambda: iter([batch]))
 
 
-@pytest.mark.parametrize("make", [residual, gated, pooled])
-def test_onnx_runtime_answers_the_very_same(make: Any, tmp_path: Path) -> None:
-    model = found(make)
-    path = tmp_path / "m.onnx"
-    onnx.export(Source(model.graph, model.ranges, tmp_path, model.logits), path)
+@pytest.mark.parametrize("format_name", formats.SUFFIXES)
+@pytest.mark.parametrize("make", [residual, gated, pooled, bordered, deep])
+def test_every_engine_answers_the_very_same(make: Any, format_name: str, tmp_path: Path) -> None:
+    model = found(make, has_classes=False)
+    path = tmp_path / f"m{formats.SUFFIXES[format_name]}"
+    formats.of(format_name).export(Source(model.graph, model.ranges, tmp_path), path)
     pixels = pictures(60, seed=9)[0]
     values = pixels.astype(np.float32)
     whole, usual = np.asarray(model.whole_model()(values)), np.asarray(model.model()(values))
-    scale = float(np.abs(usual).max())
-    np.testing.assert_allclose(run(path, "onnx", pixels), whole, rtol=0, atol=1e-5 * scale)
-    assert 0 < np.abs(whole - usual).max() < 0.2 * scale, "the same model, but for what float32 rounds"
+    step = model.ranges[model.graph.output].scale
+    np.testing.assert_allclose(run(path, format_name, pixels), whole, rtol=0, atol=0.01 * step)
+    assert len(np.unique(np.rint(whole / step))) > 50, "answers differ"
+    assert np.abs(whole - usual).mean() < step, "the same model, but for what float32 rounds"
+
+
+def test_logits_without_a_grid_are_the_very_same(tmp_path: Path) -> None:
+    model = found(residual)
+    path = tmp_path / "m.onnx"
+    onnx.export(Source(model.graph, model.ranges, tmp_path, model.logits), path)
+    pixels = pictures(60, seed=9)[0]
+    whole = np.asarray(model.whole_model()(pixels.astype(np.float32)))
+    np.testing.assert_allclose(run(path, "onnx", pixels), whole, rtol=0, atol=1e-5 * np.abs(whole).max())
 
 
 def test_what_is_in_float_stays_so() -> None:
