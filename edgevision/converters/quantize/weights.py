@@ -139,21 +139,32 @@ def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
     Left to each engine, this rounding moves a few values in ten thousand by one step in the first layer and several
     in a hundred in the last; done here, all engines start from the same integers.
 
-    Before, scales of kernels are moved by some ten-thousandths so that no engine meets a half (``halves``).
+    Before, scales of kernels are moved by some ten-thousandths so that no engine meets a half (``halves``), but for
+    kernels that several operations share: every use would need another one, and files hold them once.
 
     Weights so small beside their channel's bias that it overflows in their units (weight decay leaves such channels
     behind) become zero.
     """
+    shared = _shared(graph)
     for op in graph:
         if op.has_kernel and not op.float_reason and op.inputs[0] in grids:
             input_scale = grids[op.inputs[0]].scale
             lost = np.abs(op.weights[1]) > _MOST * _bias_steps(op, input_scale)
             op.weights[0] = np.where(lost.reshape(_channel_shape(op)), np.float32(0), op.weights[0])
             written = grids.get(graph.consumers(op.name)[0].name if is_fused(graph, op) else op.name)
-            if written is not None:
+            if written is not None and op.name not in shared:
                 op.weights[0] = _off_halves(op, input_scale / written.scale)
             steps = _bias_steps(op, input_scale)
             op.weights[1] = (np.rint(op.weights[1] / steps) * steps).astype(np.float32)
+
+
+def _shared(graph: Graph) -> set[str]:
+    """Names of operations whose kernel is another one's too; those of averages are small and often alike."""
+    found: dict[int, list[str]] = {}
+    for op in graph:
+        if op.has_kernel and np.ptp(op.weights[0]) > 0:
+            found.setdefault(hash(op.weights[0].tobytes()), []).append(op.name)
+    return {name for names in found.values() if len(names) > 1 for name in names}
 
 
 def _off_halves(op: Op, ratio: float) -> Array:

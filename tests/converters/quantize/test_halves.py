@@ -116,3 +116,15 @@ def test_kernels_have_scales_that_stay_off_halves() -> None:
         inside = grids[op.inputs[0]].scale
         for factor in scale.ravel().astype(np.float64) * inside / 0.1:
             assert nearest_to_a_half(factor) > 0.9 * min(1 / 4094, factor / 2)
+
+
+def test_a_shared_kernel_stays_one() -> None:
+    image = keras.Input((SIZE, SIZE, 3))
+    shared = kl.Conv2D(3, 3)
+    graph = folded(scrambled(keras.Model(image, kl.Conv2D(3, 3, name="own")(shared(shared(image))))), (SIZE, SIZE, 3))
+    made = quantize_kernels(graph)
+    before = {op.name: op.weights[0].copy() for op in made if op.has_kernel}
+    round_biases(
+        made, value_grids(graph, {name: Range(0.1 * n, 7) for n, name in enumerate(measured_points(graph), 1)})
+    )
+    assert [name for name in before if np.array_equal(before[name], made.ops[name].weights[0])] == list(before)[:2]
