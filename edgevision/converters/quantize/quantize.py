@@ -18,12 +18,12 @@ from edgevision.converters.quantize.equalize import equalize
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph
 from edgevision.converters.quantize.grids import matched
-from edgevision.converters.quantize.halves import with_steps
 from edgevision.converters.quantize.logits import Logits, narrow_logits, wide_logits
 from edgevision.converters.quantize.observe import Batch, Batches, Observer, observe
 from edgevision.converters.quantize.points import logits_point, rounded_outputs, value_grids
 from edgevision.converters.quantize.rounding import feedback_kernel
 from edgevision.converters.quantize.scoring import changed, divergence, noise_shares
+from edgevision.converters.quantize.steps import with_steps
 from edgevision.converters.quantize.weights import overflows, quantize_kernels, round_biases
 from edgevision.runtime.manifest import Scores, Target
 
