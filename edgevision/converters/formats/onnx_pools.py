@@ -19,17 +19,32 @@ def round_away(graph: OnnxGraph) -> None:
     from onnx import helper
 
     for node in [node for node in graph.nodes if node.op_type == "AveragePool"]:
-        before, after = graph.producer(node.input[0]), graph.consumers(node.output[0])
-        if [item.op_type for item in (before, *after) if item is not None] != ["DequantizeLinear", "QuantizeLinear"]:
+        after = graph.consumers(node.output[0])
+        if [item.op_type for item in after] != ["QuantizeLinear"]:
             continue
-        stored, scale, zero_point = before.input
+        _, scale, zero_point = after[0].input
         step, offset = graph.constant(scale), graph.constant(zero_point)
-        if step is None or offset is None or offset.dtype != np.uint8:
+        if step is None or offset is None or offset.dtype != np.uint8 or graph.input_scale(node.input[0]) != step:
             continue
         base = graph.fresh_name()
         larger = graph.add_constant(f"{base}_scale", np.asarray(step * AWAY, np.float32))
         middle = graph.add_constant(f"{base}_zero_point", _MIDDLE)
+        stored = _stored(graph, node, scale, zero_point)
         node.input[0] = f"{base}_real"
-        made: Any = helper.make_node("DequantizeLinear", [stored, larger, middle], [node.input[0]], name=node.input[0])
+        made = helper.make_node("DequantizeLinear", [stored, larger, middle], [node.input[0]], name=node.input[0])
         graph.insert_before(node, made)
         after[0].input[2] = middle
+
+
+def _stored(graph: OnnxGraph, pool: Any, scale: str, zero_point: str) -> str:
+    """The integers that a pool averages; behind a MaxPool they are stored anew."""
+    from onnx import helper
+
+    (value,) = pool.input
+    before = graph.producer(value)
+    if before is not None and before.op_type == "DequantizeLinear":
+        return str(before.input[0])
+    name = f"{value}_stored"
+    if graph.producer(name) is None:
+        graph.insert_before(pool, helper.make_node("QuantizeLinear", [value, scale, zero_point], [name], name=name))
+    return name
