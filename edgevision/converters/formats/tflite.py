@@ -23,6 +23,7 @@ from edgevision.converters.formats.tflite_graph import kinds
 from edgevision.converters.formats.tflite_grids import take_grids
 from edgevision.converters.formats.tflite_kernels import restore_kernels
 from edgevision.converters.formats.tflite_logits import widen_logits
+from edgevision.converters.formats.tflite_parts import with_parts
 from edgevision.runtime.errors import ConversionError
 
 #: TensorFlow Lite of the oldest engine that edgevision runs on (setup.cfg).
@@ -37,7 +38,7 @@ def export(source: Source, path: Path) -> None:
     """Write a .tflite file; raw pixels uint8 (1, H, W, C) in, other inputs as they are, float32 out."""
     import tensorflow as tf
 
-    source = guarded(source)
+    source = with_parts(guarded(source))
     converter = tf.lite.TFLiteConverter.from_saved_model(source.saved_model(narrow=True))
     if source.precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

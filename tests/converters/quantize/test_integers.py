@@ -40,6 +40,17 @@ def bordered() -> Any:
     return keras.Model(image, kl.Dense(4)(kl.Flatten()(kl.Concatenate()(parts))))
 
 
+def joined() -> Any:
+    """A part that others read too, far smaller than the whole: on a finer grid."""
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.MaxPooling2D(2)(kl.Conv2D(8, 3, activation="relu")(image))
+    large = kl.Conv2D(8, 3, padding="same", kernel_initializer=keras.initializers.RandomNormal(stddev=1))(x)
+    whole = kl.Conv2D(8, 1)(kl.Concatenate()([x, large]))
+    return keras.Model(
+        image, kl.Dense(4)(kl.Concatenate()([kl.Flatten()(whole), kl.Flatten()(kl.DepthwiseConv2D(3)(x))]))
+    )
+
+
 def deep() -> Any:
     """Twenty layers, each of which makes much of one step."""
     image = keras.Input((SIZE, SIZE, 3))
@@ -60,7 +71,7 @@ def found(make: Any, has_classes: bool = True) -> Quantized:
 
 
 @pytest.mark.parametrize("format_name", formats.SUFFIXES)
-@pytest.mark.parametrize("make", [residual, gated, pooled, bordered, deep])
+@pytest.mark.parametrize("make", [residual, gated, pooled, bordered, joined, deep])
 def test_every_engine_answers_the_very_same(make: Any, format_name: str, tmp_path: Path) -> None:
     model = found(make, has_classes=False)
     path = tmp_path / f"m{formats.SUFFIXES[format_name]}"
