@@ -16,9 +16,9 @@ def _shared(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
     """``measured`` with the grid of each concatenation for what is concatenated as well, where that costs little.
 
     Else each part is rounded a second time on its way into the whole, which a chain of concatenations repeats for every
-    link, and for which TFLite needs a kernel where others read the part (``formats.tflite_parts``). What nothing else reads is better rounded once,
-    and cut at once to the whole's range; what others read takes the grid of the whole where that holds its values and
-    is at most twice as coarse as its own.
+    link, and for which TFLite needs a kernel where others read the part (``formats.tflite_parts``). What nothing else
+    reads is better rounded once, and cut at once to the whole's range; what others read takes the grid of the whole
+    where that holds its values and is at most twice as coarse as its own.
     """
     found = dict(measured)
     for op in reversed(list(graph)):
