@@ -13,7 +13,7 @@ from edgevision.converters.formats.exported import Source
 from edgevision.converters.quantize.builder import Slot
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph, Op
-from edgevision.converters.quantize.points import is_fused, value_grids
+from edgevision.converters.quantize.points import rounded_by, value_grids
 
 _PRODUCTS = ("Multiply", "MatMul")
 
@@ -40,8 +40,7 @@ def guarded(source: Source) -> Source:
 
 
 def _is_between(graph: Graph, op: Op, grids: dict[str, Range]) -> bool:
-    behind = graph.consumers(op.name)[0].name if is_fused(graph, op) else op.name
-    return op.inputs[0] in grids and behind in grids
+    return op.inputs[0] in grids and rounded_by(graph, op) in grids
 
 
 def _is_half_between(op: Op, grids: dict[str, Range]) -> bool:

@@ -12,7 +12,8 @@ import dataclasses
 import numpy as np
 
 from edgevision.converters.formats.exported import Source
-from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.fake_quant import Range
+from edgevision.converters.quantize.graph import Graph, Op, depthwise
 from edgevision.converters.quantize.points import value_grids
 
 
@@ -23,27 +24,25 @@ def with_parts(source: Source) -> Source:
     graph, grids = source.graph, value_grids(source.graph, source.ranges)
     ops, ranges = dict[str, Op](), dict(source.ranges)
     for op in graph:
-        inputs = list(op.inputs)
-        for place, part in enumerate(op.inputs if op.kind == "Concatenate" and op.name in grids else ()):
-            is_read_by_others = graph.sole_consumer(part) is None
-            if (
-                part in grids
-                and grids[part] != grids[op.name]
-                and is_read_by_others
-                and len(graph.ops[part].shape) == 3
-            ):
-                inputs[place] = name = f"{op.name}_part_{place}"
-                ops[name] = _identity(name, graph.ops[part])
-                ranges[name] = grids[op.name]
-        ops[op.name] = dataclasses.replace(op, inputs=inputs)
-    if len(ops) == len(list(graph)):
+        apart = {part: f"{op.name}_part_{part}" for part in op.inputs if _is_rounded_for(graph, op, part, grids)}
+        for part, name in apart.items():
+            ops[name] = _identity(name, graph.ops[part])
+            ranges[name] = grids[op.name]
+        ops[op.name] = dataclasses.replace(op, inputs=[apart.get(name, name) for name in op.inputs])
+    if len(ops) == len(graph.ops):
         return source
     folder = source.folder / "parts"
     return Source(Graph(ops, graph.outputs), ranges, folder, source.logits, source.asked, source.batches)
 
 
+def _is_rounded_for(graph: Graph, op: Op, part: str, grids: dict[str, Range]) -> bool:
+    """Whether ``op`` joins a map that others read as well, on another grid."""
+    if op.kind != "Concatenate" or not {op.name, part} <= grids.keys() or grids[part] == grids[op.name]:
+        return False
+    return graph.sole_consumer(part) is None and len(graph.ops[part].shape) == 3
+
+
 def _identity(name: str, part: Op) -> Op:
     channels = part.shape[-1]
     weights = [np.ones((1, 1, channels, 1), np.float32), np.zeros(channels, np.float32)]
-    config = {"kernel_size": (1, 1), "strides": (1, 1), "padding": "valid", "dilation_rate": 1, "depth_multiplier": 1}
-    return Op(name, "DepthwiseConv2D", [part.name], part.shape, config, weights, frames=part.frames)
+    return Op(name, "DepthwiseConv2D", [part.name], part.shape, depthwise(), weights, frames=part.frames)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from edgevision.converters.quantize.graph import Graph, Op, pair
+from edgevision.converters.quantize.graph import Graph, Op, depthwise, pair
 
 #: TFLite's average pool rounds halves of what it stores, -128..127, away from zero. The other engines' do so too if
 #: their averages are larger by this, and it makes no other difference to averages of up to 64 values.
@@ -28,8 +28,7 @@ def with_kernels(graph: Graph) -> Graph:
             size, strides = _window(op)
             kernel = np.full((*size, op.shape[-1], 1), 1 / math.prod(size), np.float32)
             op.kind, op.weights = "DepthwiseConv2D", [kernel, np.zeros(op.shape[-1], np.float32)]
-            op.config = {"kernel_size": size, "strides": strides, "padding": "valid"}
-            op.config |= {"dilation_rate": 1, "depth_multiplier": 1}
+            op.config = depthwise(size, strides)
     return made
 
 

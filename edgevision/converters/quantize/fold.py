@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from edgevision.converters.quantize.graph import Array, Graph, Op
+from edgevision.converters.quantize.graph import Array, Graph, Op, depthwise
 from edgevision.runtime.spec import Preprocessing
 
 
@@ -160,4 +160,4 @@ def _to_depthwise(graph: Graph, op: Op) -> None:
         graph.insert_after(name, Op(f"{name}_as_before", "Reshape", [name], shape, {"target_shape": shape}))
     op.kind = "DepthwiseConv2D"
     op.weights = [scale.reshape(1, 1, -1, 1), offset]
-    op.config = {"kernel_size": 1, "strides": 1, "padding": "valid", "dilation_rate": 1, "depth_multiplier": 1}
+    op.config = depthwise()

@@ -140,6 +140,11 @@ class Graph:
         return Graph(ops, dict(self.outputs))
 
 
+def depthwise(size: tuple[int, int] = (1, 1), strides: tuple[int, int] = (1, 1)) -> dict[str, Any]:
+    """Configuration of a DepthwiseConv2D with one filter a channel and nothing beyond the border."""
+    return {"kernel_size": size, "strides": strides, "padding": "valid", "dilation_rate": 1, "depth_multiplier": 1}
+
+
 def pair(value: int | Sequence[int]) -> tuple[int, int]:
     """A window's size, strides or dilation, of rows and columns: Keras takes one number for both as well."""
     return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))

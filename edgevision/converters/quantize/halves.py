@@ -2,7 +2,7 @@
 
 An integer kernel has a whole number and multiplies it by input step times weight step by output step. Engines do that
 in float32, each in its own order, so that of results close to a half some go up that others let go down: one value in
-20,000, of which the layers behind make many. If the factor is a fraction with an odd denominator D, no whole number
+100,000, of which the layers behind make many. If the factor is a fraction with an odd denominator D, no whole number
 times it is nearer to a half than 1 / (2 D), and with a D of some thousands that is more than float32 loses. Such
 fractions are everywhere: steps change by a part in a thousand at most, and all engines round alike.
 """

@@ -20,7 +20,7 @@ import numpy as np
 from edgevision.converters.quantize.averages import AWAY
 from edgevision.converters.quantize.fake_quant import PIXELS, STEPS, Range
 from edgevision.converters.quantize.graph import Array, Graph, Op
-from edgevision.converters.quantize.points import ON_GRID, is_fused
+from edgevision.converters.quantize.points import ON_GRID, rounded_by
 from edgevision.converters.quantize.weights import channel_axes, lies_on_grid, to_grid
 
 #: float32 holds every whole number up to here.
@@ -76,8 +76,7 @@ def plan(graph: Graph, ranges: Mapping[str, Range]) -> dict[str, Whole]:
         steps = tuple(_stored(grid) for grid in grids if grid is not None)
         if op.float_reason or not steps or len(steps) < len(grids):
             continue
-        behind = graph.consumers(op.name)[0].name if is_fused(graph, op) else op.name
-        made = _whole(op, steps, ranges.get(behind))
+        made = _whole(op, steps, ranges.get(rounded_by(graph, op)))
         if made is not None:
             found[op.name] = made
     return found

@@ -25,6 +25,11 @@ def is_fused(graph: Graph, op: Op) -> bool:
     return op.kind in _REQUANTISING and behind is not None and behind.kind == "ReLU"
 
 
+def rounded_by(graph: Graph, op: Op) -> str:
+    """The operation whose grid the result of ``op`` is rounded to: its own, or that of a ReLU in the same kernel."""
+    return graph.consumers(op.name)[0].name if is_fused(graph, op) else op.name
+
+
 def has_form(op: Op) -> bool:
     """Whether ``op`` computes, and has an 8-bit form."""
     return op.kind not in ("Input", *GRID_OF_INPUT, *_FLOAT)

@@ -15,7 +15,9 @@ import numpy as np
 from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Graph, Op
 from edgevision.converters.quantize.halves import off_halves
-from edgevision.converters.quantize.points import GRID_OF_INPUT, is_fused, value_grids
+from edgevision.converters.quantize.points import GRID_OF_INPUT, rounded_by, value_grids
+
+Grids = dict[str, Range]
 
 #: The finest step among those that are added, in the unit that all are counted in. TFLite adds with factors of 20 bits,
 #: so that units must be coarse: this one moves a step by 0.4 % at most.
@@ -26,20 +28,21 @@ _JOINED, _MORE = 256, 1 / 1024
 _PRODUCTS = ("Multiply", "MatMul", "GlobalAveragePooling2D")
 
 
-def with_steps(graph: Graph, measured: dict[str, Range]) -> dict[str, Range]:
+def with_steps(graph: Graph, measured: Grids) -> Grids:
     """``measured``, a grid for each of ``points.measured_points``, its steps moved a little for what has no kernel.
 
     Kernels need no such steps: their weights have some for each channel (``weights.round_biases``).
     """
-    found, groups = dict(measured), _groups(graph, measured)
+    grids = value_grids(graph, measured)
+    found, groups = dict(measured), _groups(graph, measured, grids)
     for group in {id(group): group for group in groups.values()}.values():
-        found.update(_in_proportion(graph, group, measured))
+        found.update(_in_proportion(graph, group, measured, grids))
     _fit_parts(graph, groups, found)
     _fit_products(graph, groups, found)
     return found
 
 
-def _fit_products(graph: Graph, groups: Iterable[str], found: dict[str, Range]) -> None:
+def _fit_products(graph: Graph, groups: Iterable[str], found: Grids) -> None:
     """Move, in place, grids of products and means but for those in ``groups``."""
     grids = value_grids(graph, found)
     for op in graph:
@@ -56,12 +59,11 @@ def _values_per_sum(graph: Graph, op: Op) -> int:
     return math.prod(graph.ops[op.inputs[0]].shape[:-1]) if op.kind == "GlobalAveragePooling2D" else 1
 
 
-def _groups(graph: Graph, measured: dict[str, Range]) -> dict[str, set[str]]:
+def _groups(graph: Graph, measured: Grids, grids: Grids) -> dict[str, set[str]]:
     """Grids that meet in sums, directly or through others, by the name of each: their proportion matters."""
     found: dict[str, set[str]] = {}
-    grids = value_grids(graph, measured)
     for op in graph:
-        writer = graph.consumers(op.name)[0].name if is_fused(graph, op) else op.name
+        writer = rounded_by(graph, op)
         if op.kind not in ("Add", "ReLU", "Concatenate") or writer not in measured or not set(op.inputs) <= set(grids):
             continue
         inputs = [name for name in op.inputs if op.kind != "Concatenate" or grids[name] == measured[writer]]
@@ -72,7 +74,7 @@ def _groups(graph: Graph, measured: dict[str, Range]) -> dict[str, set[str]]:
     return found
 
 
-def _fit_parts(graph: Graph, groups: dict[str, set[str]], found: dict[str, Range]) -> None:
+def _fit_parts(graph: Graph, groups: dict[str, set[str]], found: Grids) -> None:
     """Move, in place, grids of what is concatenated, and with each those that it meets in sums."""
     fixed = set[str]()
     for op in reversed(list(graph)):
@@ -107,13 +109,13 @@ def _writer(graph: Graph, name: str) -> str:
     return _writer(graph, op.inputs[0]) if op.kind in GRID_OF_INPUT else name
 
 
-def _in_proportion(graph: Graph, group: set[str], measured: dict[str, Range]) -> dict[str, Range]:
+def _in_proportion(graph: Graph, group: set[str], measured: Grids, grids: Grids) -> Grids:
     """Grids whose steps are odd multiples of one unit, so that the step of each divides by an odd number.
 
     Steps grow, so that nothing is cut; but not where a grid ends at the bound of a ReLU. If one is given, as that of a
     sigmoid is, the unit is a part of it; two such are left as they are.
     """
-    given = {value_grids(graph, measured)[name].scale for name in group if name not in measured}
+    given = {grids[name].scale for name in group if name not in measured}
     if len(given) > 1:
         return {}
     unit = min(measured[name].scale for name in group if name in measured) / _FINEST

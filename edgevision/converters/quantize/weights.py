@@ -9,7 +9,7 @@ from edgevision.converters.quantize.fake_quant import Range
 from edgevision.converters.quantize.graph import Array, Graph, Op
 from edgevision.converters.quantize.halves import off_halves
 from edgevision.converters.quantize.pairs import SAFE_SUM, by_output, largest_pair, saturates
-from edgevision.converters.quantize.points import is_fused
+from edgevision.converters.quantize.points import rounded_by
 
 #: Largest stored weight; -128 is not used, so that the grid is symmetric.
 LIMIT = 127
@@ -151,7 +151,7 @@ def round_biases(graph: Graph, grids: dict[str, Range]) -> None:
             input_scale = grids[op.inputs[0]].scale
             lost = np.abs(op.weights[1]) > _MOST * _bias_steps(op, input_scale)
             op.weights[0] = np.where(lost.reshape(_channel_shape(op)), np.float32(0), op.weights[0])
-            written = grids.get(graph.consumers(op.name)[0].name if is_fused(graph, op) else op.name)
+            written = grids.get(rounded_by(graph, op))
             if written is not None and op.name not in shared:
                 op.weights[0] = _off_halves(op, input_scale / written.scale)
             steps = _bias_steps(op, input_scale)
