@@ -140,7 +140,7 @@ class Graph:
         return Graph(ops, dict(self.outputs))
 
 
-def depthwise(size: tuple[int, int] = (1, 1), strides: tuple[int, int] = (1, 1)) -> dict[str, Any]:
+def depthwise(size: int | tuple[int, int] = 1, strides: int | tuple[int, int] = 1) -> dict[str, Any]:
     """Configuration of a DepthwiseConv2D with one filter a channel and nothing beyond the border."""
     return {"kernel_size": size, "strides": strides, "padding": "valid", "dilation_rate": 1, "depth_multiplier": 1}
 
