@@ -15,6 +15,7 @@ from edgevision.converters.metadata import read_metadata
 from edgevision.converters.quantize.build import Compiled
 from edgevision.converters.quantize.fold import close_with_activation, fold, prepend_normalization
 from edgevision.converters.quantize.graph import Graph, Op
+from edgevision.converters.quantize.merge import merge
 from edgevision.converters.quantize.observe import Batch
 from edgevision.converters.quantize.quantize import Quantized
 from edgevision.converters.quantize.trace import trace_tensors
@@ -159,6 +160,7 @@ def load_source(
     if preprocessing is not None:
         prepend_normalization(graph, preprocessing)
     fold(graph)
+    merge(graph)
     trained = read_trained(model, graph) if metadata else None
     return SourceModel(loaded, graph, name, digest, stored_labels(metadata, name), preprocessing, found, head, trained)
 

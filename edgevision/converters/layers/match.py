@@ -7,7 +7,6 @@ used up to its end), what a tensor is computed from decides.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -30,14 +29,12 @@ class Point:
         sources: Names of the nearest points before it, or of inputs; of an input its own.
         grid: Its grid.
         size: Number of values for one image.
-        copies: Names of operations that compute the same once more: files have one tensor for all, or one for each.
     """
 
     name: str
     sources: frozenset[str]
     grid: Range
     size: int
-    copies: tuple[str, ...] = ()
 
 
 def points_of(graph: Graph, ranges: dict[str, Range]) -> list[Point]:
@@ -48,32 +45,16 @@ def points_of(graph: Graph, ranges: dict[str, Range]) -> list[Point]:
         ranges: Grids by operation, ``Quantized.ranges``.
     """
     reached: dict[str, frozenset[str]] = {}
-    points = dict[str, Point]()
-    first = _first_of_copies(graph)
+    points: list[Point] = []
     for op in graph:
         before = frozenset[str]().union(*(reached[name] for name in op.inputs))
         is_point = op.name in ranges and op.dtype != "uint8"  # pixels come on their grid
-        reached[op.name] = frozenset([first[op.name]]) if is_point or op.kind == "Input" else before
-        before = before or reached[op.name]
-        same = points.get(first[op.name])
-        if is_point and same is not None and same.grid == ranges[op.name]:
-            points[same.name] = dataclasses.replace(same, copies=(*same.copies, op.name))
-        elif is_point:
-            reached[op.name] = frozenset([op.name])
-            points[op.name] = Point(op.name, before, ranges[op.name], op.frames * int(np.prod(op.shape)))
-    return list(points.values())
-
-
-def _first_of_copies(graph: Graph) -> dict[str, str]:
-    """The name of the first operation that computes the same, for each."""
-    first: dict[str, str] = {}
-    known: dict[tuple[str, ...], str] = {}
-    for op in graph:
-        inputs = [first[name] for name in op.inputs]
-        is_own = bool(op.weights) or op.kind in ("Input", "Kept", "Pick")
-        key = (op.name,) if is_own else (op.kind, repr(sorted(op.config.items())), *inputs)
-        first[op.name] = known.setdefault(key, op.name)
-    return first
+        reached[op.name] = frozenset([op.name]) if is_point or op.kind == "Input" else before
+        if is_point:
+            points.append(
+                Point(op.name, before or reached[op.name], ranges[op.name], op.frames * int(np.prod(op.shape)))
+            )
+    return points
 
 
 def match(points: Sequence[Point], tensors: Iterable[Tensor]) -> dict[str, str]:
@@ -83,7 +64,7 @@ def match(points: Sequence[Point], tensors: Iterable[Tensor]) -> dict[str, str]:
         points: In order.
         tensors: Of a file, in order.
     """
-    free, several = {point.name: point for point in points}, [point for point in points if point.copies]
+    free = {point.name: point for point in points}
     reached: dict[str, frozenset[str]] = {}
     found: dict[str, str] = {}
     for tensor in tensors:
@@ -91,12 +72,10 @@ def match(points: Sequence[Point], tensors: Iterable[Tensor]) -> dict[str, str]:
         same = [point for point in free.values() if _is_alike(point, tensor)]
         same = [point for point in same if point.sources == before] or same[:1]
         reached[tensor.name] = before
-        again = [point for point in several if point.sources == before and _is_alike(point, tensor)]
         if same:
             del free[same[0].name]
-            found |= dict.fromkeys((same[0].name, *same[0].copies), tensor.name)
-        if same or again:
-            reached[tensor.name] = frozenset([(same or again)[0].name])
+            found[same[0].name] = tensor.name
+            reached[tensor.name] = frozenset([same[0].name])
     return found
 
 

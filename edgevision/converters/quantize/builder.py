@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,7 @@ class Builder:
 
     def add(self, kind: str, name: str, inputs: list[str], shape: tuple[int, ...], *weights: Any, **config: Any) -> str:
         """Append an operation and return its name."""
-        unique, number = name, 1
-        while unique in self.graph.ops:
-            unique, number = f"{name}_{number}", number + 1
+        unique = _unique(name, self.graph.ops)
         arrays: list[Array] = [np.asarray(weight, np.float32) for weight in weights]
         self.graph.ops[unique] = Op(unique, kind, inputs, shape, config, arrays, frames=self.frames)
         return unique
@@ -115,6 +114,10 @@ class Builder:
         """
         kind = "Moved" if known_name(type(operation)) in _MOVING else "Kept"
         operation = _unrolled(operation, self.graph.ops[inputs[0]].shape) if inputs else operation
+        kept = [op.config["operation"] for op in self.graph if op.kind in ("Kept", "Moved")]
+        unique = _unique(operation.name, {*self.graph.ops, *(other.name for other in kept)})
+        if unique != operation.name and all(operation is not other for other in kept):
+            operation = _renamed(operation, unique)
         if known_name(type(operation)) == "Argmax" and operation.axis is not None:
             operation = arg_max_layer(operation.axis, operation.keepdims, name)
         return self.add(kind, name, inputs, shape, operation=operation, args=args, kwargs=kwargs, reason=reason)
@@ -132,6 +135,23 @@ def _unrolled(operation: Any, shape: tuple[int, ...]) -> Any:
             part.unroll = True
     copy.build((1, *shape))
     copy.set_weights(operation.get_weights())
+    return copy
+
+
+def _unique(name: str, taken: Container[str]) -> str:
+    unique, number = name, 1
+    while unique in taken:
+        unique, number = f"{name}_{number}", number + 1
+    return unique
+
+
+def _renamed(operation: Any, name: str) -> Any:
+    """A copy: models within a model may have layers of the same names, and what is built of the graph is one model."""
+    copy = type(operation).from_config(operation.get_config())
+    copy.name = name
+    if getattr(operation, "weights", None):
+        copy.build_from_config(operation.get_build_config())
+        copy.set_weights(operation.get_weights())
     return copy
 
 

@@ -53,7 +53,7 @@ IDENTITY_LAYERS = [
 ]
 
 
-_POOLS = ("MaxPooling2D", "AveragePooling2D", "GlobalAveragePooling2D")
+_POOLS = ("MaxPooling2D", "AveragePooling2D")
 
 
 #: Layers that treat values of one place alone: of a film they are done to each frame.
@@ -102,7 +102,7 @@ def lower(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...
     if kind in _FUNCTIONS and not getattr(layer, "approximate", False):
         return builder.activation(_FUNCTIONS[kind], layer.name, inputs[0], shape)
     if kind in _POOLS:
-        keys = ("pool_size", "strides", "padding", "keepdims")
+        keys = ("pool_size", "strides", "padding")
         config = {key: value for key, value in layer.get_config().items() if key in keys}
         return builder.add(kind, layer.name, inputs, shape, **config)
     raise unsupported(layer.name, type(layer).__name__)
@@ -154,6 +154,7 @@ LOWERINGS: dict[str, Lowering] = {
     "Softmax": others.softmax,
     "Flatten": others.reshape,
     "Reshape": others.reshape,
+    "GlobalAveragePooling2D": others.global_average,
     "GlobalMaxPooling2D": others.global_max,
     "ZeroPadding2D": others.zero_padding,
     "Add": others.add,

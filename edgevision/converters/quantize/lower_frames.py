@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgevision.converters.quantize.builder import Builder, Slot, unsupported
+from edgevision.converters.quantize.lower_others import global_average
 
 
 @contextlib.contextmanager
@@ -111,4 +112,4 @@ def global_average_3d(builder: Builder, layer: Any, inputs: list[str], shape: tu
     frames, rows, columns, channels = builder.graph.ops[inputs[0]].shape
     tall = (frames * rows, columns, channels)
     source = builder.add("Reshape", f"{layer.name}_as_map", inputs, tall, target_shape=tall)
-    return builder.add("GlobalAveragePooling2D", layer.name, [source], shape, keepdims=False)
+    return global_average(builder, layer, [source], shape)

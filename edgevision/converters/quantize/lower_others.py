@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ def global_pool_1d(builder: Builder, layer: Any, inputs: list[str], shape: tuple
     if layer.keepdims:
         raise unsupported(layer.name, f"{type(layer).__name__}(keepdims=True)")
     if type(layer).__name__ == "GlobalAveragePooling1D":
-        return builder.add("GlobalAveragePooling2D", layer.name, [source], shape, keepdims=False)
+        return global_average(builder, layer, [source], shape)
     return global_max(builder, layer, [source], shape)
 
 
@@ -118,6 +119,13 @@ def reshape(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, .
     """Flatten and Reshape."""
     # A fixed target, so that no exporter has to compute a shape at run time.
     return builder.add("Reshape", layer.name, inputs, shape, target_shape=shape)
+
+
+def global_average(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
+    """The mean of the whole map."""
+    if math.prod(builder.graph.ops[inputs[0]].shape[:-1]) == 1:  # engines would round the value they have once more
+        return builder.add("Reshape", layer.name, inputs, shape, target_shape=shape)
+    return builder.add("GlobalAveragePooling2D", layer.name, inputs, shape, keepdims=layer.keepdims)
 
 
 def global_max(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:

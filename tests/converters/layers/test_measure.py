@@ -160,4 +160,4 @@ def test_operations_that_a_file_does_once_for_all(tmp_path: Path) -> None:
     found = Layers.read(convert(model, tmp_path / "data.npz", tmp_path / "m.edge", **options))
     names = ("one", "other", "third", "still", "shifted")
     ratios = [layer.ratios(file) for layer in found.layers if layer.name in names for file in FILES]
-    assert len(ratios) == 15 and all(each is not None and each.own > 20 for each in ratios)
+    assert len(ratios) == 9 and all(each is not None and each.own > 20 for each in ratios)

@@ -51,6 +51,15 @@ def joined() -> Any:
     )
 
 
+def repeated() -> Any:
+    """A map that two readers each take a ReLU of; at the end the mean of a single place."""
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.Conv2D(8, 3)(image)
+    x = kl.Add()([kl.Conv2D(8, 3, strides=2)(kl.ReLU()(x)), kl.DepthwiseConv2D(3, strides=2)(kl.ReLU()(x))])
+    x = kl.ReLU()(kl.Concatenate()([kl.Conv2D(16, x.shape[1:3])(x) for _ in range(2)]))
+    return keras.Model(image, kl.Dense(4)(kl.GlobalAveragePooling2D()(x)))
+
+
 def deep() -> Any:
     """Twenty layers, each of which makes much of one step."""
     image = keras.Input((SIZE, SIZE, 3))
@@ -71,7 +80,7 @@ def found(make: Any, has_classes: bool = True) -> Quantized:
 
 
 @pytest.mark.parametrize("format_name", formats.SUFFIXES)
-@pytest.mark.parametrize("make", [residual, gated, pooled, bordered, joined, deep])
+@pytest.mark.parametrize("make", [residual, gated, pooled, bordered, joined, repeated, deep])
 def test_every_engine_answers_the_very_same(make: Any, format_name: str, tmp_path: Path) -> None:
     model = found(make, has_classes=False)
     path = tmp_path / f"m{formats.SUFFIXES[format_name]}"

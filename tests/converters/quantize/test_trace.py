@@ -180,6 +180,13 @@ def test_concatenate_along_rows() -> None:
     assert_rebuilt(scrambled(keras.Model(image, joined)))
 
 
+@pytest.mark.parametrize("keeps", [False, True])
+def test_the_mean_of_one_place_is_that_place(keeps: bool) -> None:
+    model = sequential(kl.Conv2D(4, SIZE), kl.GlobalAveragePooling2D(keepdims=keeps), kl.Dense(3))
+    assert_rebuilt(model)
+    assert [op.kind for op in trace(model, (SIZE, SIZE, 3))][2] == "Reshape"
+
+
 def test_models_in_models() -> None:
     inner = keras.Sequential([keras.Input((None, None, 4)), kl.Conv2D(4, 3), kl.BatchNormalization(), kl.ReLU()])
     source = keras.Input((SIZE, SIZE, 3))
@@ -187,6 +194,26 @@ def test_models_in_models() -> None:
     middle = keras.Model(source, inner(kl.Dropout(0.5)(feature)))
     model = scrambled(keras.Sequential([keras.Input((SIZE, SIZE, 3)), kl.Rescaling(2.0), middle, kl.Flatten()]))
     assert_rebuilt(model)
+
+
+def test_models_in_a_model_may_have_layers_of_the_same_names() -> None:
+    """What moves values or stays in float keeps its name, which has to be another then; weights go along."""
+
+    def inner(order: tuple[int, int, int], slope: float) -> Any:
+        values = keras.Input((SIZE, SIZE, 3))
+        slopes = kl.PReLU(alpha_initializer=keras.initializers.Constant(slope), name="same")(values - 128.0)
+        return keras.Model(values, kl.Permute(order, name="turn")(kl.Conv2D(3, 1, name="same_1")(slopes)))
+
+    image = keras.Input((SIZE, SIZE, 3))
+    parts = [inner((1, 2, 3), 0.1)(image), inner((2, 1, 3), 0.5)(image)]
+    assert_rebuilt(keras.Model(image, kl.Flatten()(kl.Concatenate()(parts))))
+
+
+def test_a_recurrent_layer_may_be_called_twice() -> None:
+    image = keras.Input((SIZE, SIZE, 3))
+    shared = kl.GRU(4, activation="relu")
+    halves = [kl.Reshape((SIZE, -1))(part) for part in (image, image / 2.0)]
+    assert_rebuilt(keras.Model(image, kl.Concatenate()([shared(half) for half in halves])))
 
 
 def test_shared_layers_and_shared_models() -> None:
