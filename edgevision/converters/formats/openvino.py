@@ -113,8 +113,6 @@ def forget_origin(model: Any) -> None:
 def _add_vectors(model: Any) -> None:
     """Add vectors, (1, n), as (1, 1, n): OpenVINO 2026.4 on one thread reads what is not theirs when it adds two that
     dense layers in int8 made and a third one takes (-100 dB, for every n tried).
-
-    Keras takes the second of two (1, n) for a bias and squeezes it to (n,), which is undone as well.
     """
     ops = import_openvino().opset13
     for node in model.get_ordered_ops():
@@ -130,8 +128,13 @@ def _add_vectors(model: Any) -> None:
 
 
 def _unsqueezed(side: Any) -> Any:
-    node = side.get_node()
-    return node.input_value(0) if node.get_type_name() == "Squeeze" and len(side.get_shape()) == 1 else side
+    """What is added, without what Keras does to the second of two (1, n) or (1, 1, 1, n): it takes that for a bias and
+    squeezes it to (n,)."""
+    found = side
+    while found.get_node().get_type_name() in ("Squeeze", "Unsqueeze"):
+        found = found.get_node().input_value(0)
+    shapes = [[size for size in each.get_shape() if size != 1] for each in (found, side)]
+    return found if shapes[0] == shapes[1] and len(found.get_shape()) >= len(side.get_shape()) else side
 
 
 def _is_constant(side: Any) -> bool:
@@ -148,7 +151,7 @@ def _keep_roundings(model: Any) -> None:
     ops = import_openvino().opset13
     most = float(np.finfo(np.float32).max)
     for node in model.get_ordered_ops():
-        sides = node.input_values() if node.get_type_name() == "Add" else []
+        sides = [_unsqueezed(side) for side in node.input_values()] if node.get_type_name() == "Add" else []
         if sides and all(side.get_node().get_type_name() == "FakeQuantize" for side in sides):
             for place, side in enumerate(sides):
                 node.input(place).replace_source_output(ops.clamp(side, -most, most).output(0))

@@ -123,7 +123,7 @@ def reshape(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, .
 
 def global_average(builder: Builder, layer: Any, inputs: list[str], shape: tuple[int, ...]) -> str:
     """The mean of the whole map."""
-    if math.prod(builder.graph.ops[inputs[0]].shape[:-1]) == 1:  # engines would round the value they have once more
+    if math.prod(builder.graph.ops[inputs[0]].shape[:-1]) == 1:  # nothing to compute, so nothing to round
         return builder.add("Reshape", layer.name, inputs, shape, target_shape=shape)
     return builder.add("GlobalAveragePooling2D", layer.name, inputs, shape, keepdims=layer.keepdims)
 

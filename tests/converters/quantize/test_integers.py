@@ -52,12 +52,13 @@ def joined() -> Any:
 
 
 def repeated() -> Any:
-    """A map that two readers each take a ReLU of; at the end the mean of a single place."""
+    """A map that two readers each take a ReLU of; at the end sums, and the mean, of maps of a single place."""
     image = keras.Input((SIZE, SIZE, 3))
     x = kl.Conv2D(8, 3)(image)
     x = kl.Add()([kl.Conv2D(8, 3, strides=2)(kl.ReLU()(x)), kl.DepthwiseConv2D(3, strides=2)(kl.ReLU()(x))])
-    x = kl.ReLU()(kl.Concatenate()([kl.Conv2D(16, x.shape[1:3])(x) for _ in range(2)]))
-    return keras.Model(image, kl.Dense(4)(kl.GlobalAveragePooling2D()(x)))
+    x = kl.Conv2D(16, x.shape[1:3])(x)
+    sums = [kl.Add()([kl.Conv2D(16, 1)(kl.ReLU()(x)), kl.Conv2D(16, 1)(kl.ReLU()(x))]) for _ in range(3)]
+    return keras.Model(image, kl.Dense(4)(kl.GlobalAveragePooling2D()(kl.ReLU()(kl.Concatenate()(sums)))))
 
 
 def deep() -> Any:
