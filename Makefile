@@ -27,9 +27,10 @@ lint: $(STAMP)  ## ruff, format, mypy strict, import order
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-check-all: $(STAMP)  ## Both tiers, every board and lint, up to an hour
+check-all: $(STAMP)  ## Both tiers, every board and lint, about an hour of two cores
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) -m "slow or not slow"
+	@$(PYTEST) -m "not slow"
+	@$(PYTEST) -m slow --dist worksteal --durations=15
 	@$(BIN)/python -m tests.arm64 --full
 
 setup: $(STAMP)  ## Make .venv with edgevision (editable), all extras and the developers' tools
