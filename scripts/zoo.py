@@ -104,10 +104,6 @@ CAUSES = {
   the answers change, more of them for the worse.""",
     "frame-transformer": """one of the 90 windows of the gate gets another answer from int8.tflite, which is 1.1 points
   where 1 is allowed; of the 90 as they are evaluated none does.""",
-    "nasnet-mobile": """by parity, not by answers: int8 gains 1 to 1.6 points on the gate's 1,000 images, as on the test
-  split. int8.onnx is the quantised Keras model bit for bit. In int8.tflite (22 dB) the converter makes one of the ReLUs
-  that read the first convolution and takes it into that: what the convolution's grid would cut is not cut. In int8.xml
-  (19 dB) all is the same but for the last dense layer, which takes the mean of a map of one place in.""",
     "resnet50v2": """int8 loses 0.8 to 1.1 points, in int8.xml 1.1, where 1 is allowed. The search left 46 operations in
   float, half of the work, until its time was spent: no few of them are to blame. Its latency is of another machine, on
   which efficientnet-b0 takes 0.31 ms and nasnet-mobile 1.09.""",
