@@ -116,7 +116,7 @@ def _add_vectors(model: Any) -> None:
     """
     ops = import_openvino().opset13
     for node in model.get_ordered_ops():
-        sides = [_unsqueezed(side) for side in node.input_values()] if node.get_type_name() == "Add" else []
+        sides = _unsqueezed(node) if node.get_type_name() == "Add" else []
         if len(node.output(0).get_shape() if sides else ()) != 2 or any(_is_constant(side) for side in sides):
             continue
         readers = list(node.output(0).get_target_inputs())
@@ -127,14 +127,19 @@ def _add_vectors(model: Any) -> None:
             reader.replace_source_output(result.output(0))
 
 
-def _unsqueezed(side: Any) -> Any:
-    """What is added, without what Keras does to the second of two (1, n) or (1, 1, 1, n): it takes that for a bias and
-    squeezes it to (n,)."""
-    found = side
-    while found.get_node().get_type_name() in ("Squeeze", "Unsqueeze"):
-        found = found.get_node().input_value(0)
-    shapes = [[size for size in each.get_shape() if size != 1] for each in (found, side)]
-    return found if shapes[0] == shapes[1] and len(found.get_shape()) >= len(side.get_shape()) else side
+def _unsqueezed(node: Any) -> list[Any]:
+    """What an addition adds, without what Keras does to the second of two (1, n) or (1, 1, 1, n): it takes that for a
+    bias and squeezes it to (n,)."""
+    rank = len(node.output(0).get_shape())
+    sides = []
+    for side in node.input_values():
+        found = side
+        while found.get_node().get_type_name() in ("Squeeze", "Unsqueeze"):
+            found = found.get_node().input_value(0)
+        missing = [1] * (rank - len(side.get_shape()))
+        is_same = list(found.get_shape()) in (list(side.get_shape()), [*missing, *side.get_shape()])
+        sides.append(found if is_same else side)
+    return sides
 
 
 def _is_constant(side: Any) -> bool:
@@ -151,7 +156,7 @@ def _keep_roundings(model: Any) -> None:
     ops = import_openvino().opset13
     most = float(np.finfo(np.float32).max)
     for node in model.get_ordered_ops():
-        sides = [_unsqueezed(side) for side in node.input_values()] if node.get_type_name() == "Add" else []
+        sides = _unsqueezed(node) if node.get_type_name() == "Add" else []
         if sides and all(side.get_node().get_type_name() == "FakeQuantize" for side in sides):
             for place, side in enumerate(sides):
                 node.input(place).replace_source_output(ops.clamp(side, -most, most).output(0))

@@ -59,8 +59,19 @@ def vectors() -> Any:
     return keras.Model(image, kl.Dense(4)(kl.Add()([kl.Dense(16, activation="relu")(x), kl.Dense(16)(x)])))
 
 
+def squeezed() -> Any:
+    """Vectors are added that were maps of one place, and a map of one place that was vectors."""
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.GlobalAveragePooling2D(keepdims=True)(kl.Conv2D(12, 3, activation="relu")(image))
+    x = kl.Conv2D(16, 1, activation="relu")(x)
+    vector = kl.Dense(16)(kl.Flatten()(x))
+    both = kl.Add()([keras.ops.squeeze(x, (1, 2)), vector])
+    maps = kl.Add()([x, keras.ops.expand_dims(keras.ops.expand_dims(vector, 1), 1)])
+    return keras.Model(image, kl.Dense(4)(kl.Concatenate()([both, keras.ops.squeeze(kl.Conv2D(16, 1)(maps), (1, 2))])))
+
+
 CASES = [
-    (vectors, "openvino"),
+    *((make, "openvino") for make in (vectors, squeezed)),
     (both_ways, "tflite"),
     *((make, name) for make in (even_attention, dot_attention, leaky) for name in ("tflite", "onnx")),
 ]
