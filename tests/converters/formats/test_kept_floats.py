@@ -73,7 +73,7 @@ def squeezed() -> Any:
 CASES = [
     *((make, "openvino") for make in (vectors, squeezed)),
     (both_ways, "tflite"),
-    *((make, name) for make in (even_attention, dot_attention, leaky) for name in ("tflite", "onnx")),
+    *((make, name) for make in (even_attention, dot_attention, leaky, squeezed) for name in ("tflite", "onnx")),
 ]
 
 
