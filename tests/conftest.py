@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from edgevision.runtime import files
+
 _LIST = Path(__file__).parent / "allowed_skips.txt"
 _UNLISTED = pytest.StashKey[list[str]]()
 
@@ -21,6 +23,14 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EDGEVISION_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The top of another machine's file system, for ``other_machine.lay``: no file in it and no program on PATH."""
+    monkeypatch.setattr(files, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return tmp_path
 
 
 def pytest_configure(config: pytest.Config) -> None:

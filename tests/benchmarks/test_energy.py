@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,26 +10,10 @@ import pytest
 from edgevision.benchmarks.energy import Meter, find_meter, idle_watts
 from edgevision.benchmarks.measure import Cell, Job
 from edgevision.benchmarks.protocol import Protocol
-from edgevision.runtime import files
+from tests.other_machine import lay
 
 RAPL = "sys/class/powercap"
 HWMON = "sys/class/hwmon"
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(files, "ROOT", tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    return tmp_path
-
-
-def lay(root: Path, given: dict[str, str]) -> None:
-    for name, content in given.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        if path.parent.name == "bin":
-            path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 def zone(number: str, name: str, microjoules: int) -> dict[str, str]:

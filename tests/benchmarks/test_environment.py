@@ -5,25 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pytest
-
 from edgevision.benchmarks.environment import grown, machine_state, own_cpu_s
-from edgevision.runtime import files
+from tests.other_machine import lay
 
 CPUS = "sys/devices/system/cpu"
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(files, "ROOT", tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    return tmp_path
-
-
-def lay(root: Path, given: dict[str, str]) -> None:
-    for name, content in given.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(content)
 
 
 def test_where_there_is_nothing_nothing_fails(root: Path) -> None:

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edgevision.runtime import files, host_state
+from edgevision.runtime import host_state
+from tests.other_machine import lay
 
 PI = {"proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4\0"}
 BITS = "sys/devices/platform/soc/soc:firmware/get_throttled"
 JETSON = {"etc/nv_tegra_release": "# R36 (release), REVISION: 4.3"}
 MODES = "< POWER_MODEL ID=0 NAME=15W >\nCPU_ONLINE CORE_0 1\n< POWER_MODEL ID=1 NAME=7W >\n"
-
-
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(files, "ROOT", tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    return tmp_path
-
-
-def lay(root: Path, given: dict[str, str]) -> None:
-    for name, content in given.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-        if path.parent.name == "bin":
-            path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
 def test_where_there_is_nothing_nothing_fails(root: Path) -> None:
