@@ -63,7 +63,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 #: Those of keras.applications, by how their names begin: input side, epochs, images of a class. Those with gates over
 #: whole maps get more than one cell of their last: with one, they enlarged each rounding from block to block.
 SIZES: dict[str, tuple[int, int, int]] = {
-    **{"mobilenet-v3": (64, 8, 400), "mobilenet": (32, 8, 400), "efficientnet": (64, 5, 400)},
+    **{"mobilenet-v3": (64, 8, 400), "mobilenet": (32, 8, 400), "efficientnet": (64, 12, 400)},
     **{"nasnet-mobile": (32, 3, 400), "vgg": (32, 3, 400)},
     **{
         "densenet": (32, 4, 400),
