@@ -176,15 +176,17 @@ def _quantize_constants(graph: OnnxGraph, node: Any) -> None:
     if not lies_on_grid(kernel, (axis,)):
         return  # in float on purpose
     stored, scale = to_grid(kernel, (axis,))
-    node.input[1] = graph.dequantize(node, stored, scale.ravel(), axis)
     step = graph.input_scale(node.input[0])
     bias = graph.constant(node.input[2]) if len(node.input) > 2 else None
-    if step is None or bias is None:
-        return
-    # float64: the product of two float32 scales is what the integer accumulator counts in
-    steps = scale.ravel().astype(np.float64) * step
-    counts = np.clip(np.rint(bias.ravel() / steps), -(2**31) + 1, 2**31 - 1)
-    node.input[2] = graph.dequantize(node, counts.astype(np.int32), steps.astype(np.float32), 0)
+    if step is not None and bias is not None:
+        # float64: the product of two float32 scales is what the integer accumulator counts in
+        steps = scale.ravel().astype(np.float64) * step
+        exact = bias.ravel() / steps
+        counts = np.clip(np.rint(exact), -(2**31) + 1, 2**31 - 1)
+        if not np.allclose(exact, counts, rtol=2**-20, atol=1e-3):
+            return  # in float on purpose too: that a kernel lies on a grid may be chance, as a rescaling's does
+        node.input[2] = graph.dequantize(node, counts.astype(np.int32), steps.astype(np.float32), 0)
+    node.input[1] = graph.dequantize(node, stored, scale.ravel(), axis)
 
 
 def _is_integer_value(graph: OnnxGraph, name: str) -> bool:

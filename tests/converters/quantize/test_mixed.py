@@ -18,6 +18,8 @@ from edgevision.converters.quantize.build import answer, run
 from edgevision.converters.quantize.macs import macs
 from edgevision.converters.quantize.mixed import effective, groups, mix, units
 from edgevision.converters.quantize.quantize import Quantized, quantize
+from edgevision.converters.source import load_source
+from edgevision.converters.sqnr import sqnr_db
 from edgevision.runtime.backends import open_session
 from tests.converters.models import SIZE, folded, pictures, scrambled
 
@@ -98,3 +100,20 @@ def test_all_kernels_of_the_others_stay_on_their_grid(quantized: Quantized) -> N
         same = quantized.exact if op.name == "hidden" else quantized.graph
         if op.has_kernel:
             np.testing.assert_array_equal(op.weights[0], same.ops[op.name].weights[0])
+
+
+@pytest.mark.parametrize("format_name", formats.SUFFIXES)
+def test_a_rescaling_in_float_keeps_its_offset(format_name: str, batch: dict[str, Any], tmp_path: Path) -> None:
+    """Its kernel, one number, lies on a grid by chance; the offset in that grid's 32-bit steps would be another."""
+    image = keras.Input((SIZE, SIZE, 3))
+    x = kl.Conv2D(8, 3, padding="same", activation="relu")(kl.Rescaling(1 / 127.5, -0.99)(image))
+    source = load_source(keras.Model(image, kl.Dense(4)(kl.Flatten()(x))), preprocess="raw")
+    found = quantize(source.graph, source.scores, lambda: iter([batch]), batch, lambda: iter([batch]))
+    mixture = mix(found, dict.fromkeys(units(found.graph), "why"))
+    path = tmp_path / f"int8{formats.SUFFIXES[format_name]}"
+    formats.of(format_name).export(Source(mixture.graph, mixture.ranges, tmp_path, mixture.logits), path)
+    assert not any(kernel.is_int8 for kernel in formats.of(format_name).kernels(path) if kernel.macs > 5000)
+    weights = path.with_suffix(".bin").read_bytes() if format_name == "openvino" else None
+    answers = run_each(open_session(format_name, path.read_bytes(), weights, 1), batch)[OUTPUT]
+    exact = answer(mixture.model(), mixture.graph, batch)[OUTPUT]
+    assert sqnr_db(exact, answers) > 100
