@@ -147,7 +147,7 @@ def _is_constant(side: Any) -> bool:
 
 
 def _keep_roundings(model: Any) -> None:
-    """Have both sides of a residual addition rounded to their grids, as the quantised model has them.
+    """Have the sides of a residual addition rounded to their grids, as the quantised model has them.
 
     OpenVINO 2026.4 takes such an addition into the convolution before it and then leaves that one's rounding out: 30 dB
     between it and the other formats on a small squeeze-and-excite network where 50 are possible. It does not if a cut
@@ -157,8 +157,8 @@ def _keep_roundings(model: Any) -> None:
     most = float(np.finfo(np.float32).max)
     for node in model.get_ordered_ops():
         sides = _unsqueezed(node) if node.get_type_name() == "Add" else []
-        if sides and all(side.get_node().get_type_name() == "FakeQuantize" for side in sides):
-            for place, side in enumerate(sides):
+        for place, side in enumerate(sides):
+            if side.get_node().get_type_name() == "FakeQuantize":
                 node.input(place).replace_source_output(ops.clamp(side, -most, most).output(0))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgevision.converters import formats
 from edgevision.converters.formats.exported import Source
+from edgevision.converters.quantize.mixed import mix
 from edgevision.converters.quantize.quantize import Quantized, quantize
 from edgevision.converters.source import load_source
 from edgevision.converters.sqnr import sqnr_db
@@ -78,14 +79,15 @@ def test_float_work_in_three_dimensions_is_counted(format_name: str, tmp_path: P
 def residual() -> Any:
     image = keras.Input((SIZE, SIZE, 3))
     x = kl.Conv2D(8, 3, padding="same", activation="relu")(image)
-    for _ in range(3):
-        y = kl.Conv2D(8, 3, padding="same", activation="relu")(x)
-        x = kl.Add()([x, kl.Conv2D(8, 3, padding="same")(y)])
+    for number in range(3):
+        y = kl.Conv2D(8, 3, padding="same", activation="relu", name=f"first_{number}")(x)
+        x = kl.Add(name=f"add_{number}")([x, kl.Conv2D(8, 3, padding="same")(y)])
     return keras.Model(image, kl.Dense(4)(kl.Flatten()(x)))
 
 
-def test_openvino_rounds_before_a_residual_addition(tmp_path: Path) -> None:
-    found = quantized(residual)
+@pytest.mark.parametrize("in_float", [(), ("add_0", "first_1", "add_1")])
+def test_openvino_rounds_before_a_residual_addition(in_float: tuple[str, ...], tmp_path: Path) -> None:
+    found = mix(quantized(residual), dict.fromkeys(in_float, "why"))
     pixels = pictures(24, seed=9)[0]
     expected = np.asarray(found.model()(pixels.astype(np.float32)))
     ratios = {}
