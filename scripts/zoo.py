@@ -88,9 +88,9 @@ Written by `python scripts/zoo.py`: every family through training, conversion, e
 benchmark; of those in several sizes the smallest (`--all-sizes` takes all). Each trains for some minutes of two
 processors on small data, the networks of keras.applications from scratch on 400 images of a class: enough that int8 has
 something to lose, not what a network is able to. Images are those that were trained on, times the epochs; latency is
-the median of the fastest int8 file where all this was made; the gate is the conversion's: `undecided` means that
-nothing forbidden was seen, on too few images to rule it out. Sequences are windows of two clips, played forwards or
-backwards; `attention` and `lstm-frames`, tutorials' networks over bare pixels, stand at chance there.
+the median of the fastest int8 file on the machine that made the row, not the same for all; the gate is the conversion's:
+`undecided` means that nothing forbidden was seen, on too few images to rule it out. Sequences are windows of two clips,
+played forwards or backwards; `attention` and `lstm-frames`, tutorials' networks over bare pixels, stand at chance there.
 """
 #: Why a gate was missed, as far as it was looked into.
 CAUSES = {
