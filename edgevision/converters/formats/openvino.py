@@ -116,7 +116,7 @@ def _add_vectors(model: Any) -> None:
     """
     ops = import_openvino().opset13
     for node in model.get_ordered_ops():
-        sides = _unsqueezed(node) if node.get_type_name() == "Add" else []
+        sides = _summands(node)
         if len(node.output(0).get_shape() if sides else ()) != 2 or any(_is_constant(side) for side in sides):
             continue
         readers = list(node.output(0).get_target_inputs())
@@ -127,9 +127,11 @@ def _add_vectors(model: Any) -> None:
             reader.replace_source_output(result.output(0))
 
 
-def _unsqueezed(node: Any) -> list[Any]:
-    """What an addition adds, without what Keras does to the second of two (1, n) or (1, 1, 1, n): it takes that for a
-    bias and squeezes it to (n,)."""
+def _summands(node: Any) -> list[Any]:
+    """What an addition adds, nothing for any other node, without what Keras does to the second of two (1, n) or
+    (1, 1, 1, n): it takes that for a bias and squeezes it to (n,)."""
+    if node.get_type_name() != "Add":
+        return []
     rank = len(node.output(0).get_shape())
     sides = []
     for side in node.input_values():
@@ -156,7 +158,7 @@ def _keep_roundings(model: Any) -> None:
     ops = import_openvino().opset13
     most = float(np.finfo(np.float32).max)
     for node in model.get_ordered_ops():
-        sides = _unsqueezed(node) if node.get_type_name() == "Add" else []
+        sides = _summands(node)
         for place, side in enumerate(sides):
             if side.get_node().get_type_name() == "FakeQuantize":
                 node.input(place).replace_source_output(ops.clamp(side, -most, most).output(0))
