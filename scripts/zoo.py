@@ -89,17 +89,17 @@ benchmark; of those in several sizes the smallest (`--all-sizes` takes all). Eac
 processors on small data, the networks of keras.applications from scratch on 400 images of a class: enough that int8 has
 something to lose, not what a network is able to. Images are those that were trained on, times the epochs; latency is
 the median of the fastest int8 file on the machine that made the row, not the same for all; the gate is the
-conversion's: `undecided` means that nothing forbidden was seen, on too few images to rule it out. Sequences are windows of two
-clips, played forwards or backwards; `attention` and `lstm-frames`, tutorials' networks over bare pixels, stand at
-chance there.
+conversion's: `undecided` means that nothing forbidden was seen, on too few images to rule it out. Sequences are
+windows of two clips, played forwards or backwards; `attention` and `lstm-frames`, tutorials' networks over bare pixels,
+stand at chance there.
 """
 #: Why a gate was missed, as far as it was looked into.
 CAUSES = {
     "efficientnet-b0": """by parity, and in int8.tflite alone: 24.5 dB beside the quantised Keras model, where 25 are
   asked for; the other files have 25.2 and 25.4, and answers are as right as float's to 0.4 points. Of 200 answers
   15.5 % change in int8, and 12.5 % with the 170 operations that the search left in float until its time was spent.
-  Those differ between engines in the last bits of float32, so that one value in some 100,000 is rounded to the next step, and this
-  network, trained from scratch for some minutes, enlarges that from block to block.""",
+  Those differ between engines in the last bits of float32, so that one value in some 100,000 is rounded to the next
+  step, and this network, trained from scratch for some minutes, enlarges that from block to block.""",
 }
 
 
